@@ -1,0 +1,49 @@
+export interface SecretDefinition {
+  /** `key`: held to every rule for keys; `password`: present and no placeholder. */
+  strength: "key" | "password";
+  /**
+   * Length in bytes of the random value that is made when no source gives one, written as lower-case hex digits.
+   * Absent: the value comes from outside (a mail provider, say), and the secret is optional.
+   */
+  generatedBytes?: number;
+  /** Data that exists depends on the value: another one does not open it. */
+  guardsData?: true;
+  /** Exactly 64 hex digits are asked for: a key of AES-256. */
+  hex64?: true;
+}
+
+const KEY = { strength: "key", generatedBytes: 32 } as const;
+const FROM_OUTSIDE = { strength: "password" } as const;
+
+/**
+ * Every secret of the application, by the name of the variable that the application reads. JWT_SIGNING_KEY signs
+ * ingest tokens, INGEST_HMAC_SECRET upload tickets; STORAGE_ENCRYPTION_KEY opens `storage_endpoints.key_ref`.
+ */
+export const SECRETS = {
+  POSTGRES_PASSWORD: { strength: "password", generatedBytes: 24, guardsData: true },
+  REDIS_PASSWORD: { strength: "password", generatedBytes: 24 },
+  JWT_SECRET: KEY,
+  JWT_SIGNING_KEY: KEY,
+  INGEST_HMAC_SECRET: KEY,
+  STORAGE_ENCRYPTION_KEY: { ...KEY, hex64: true, guardsData: true },
+  S3_ACCESS_KEY_ID: { strength: "password", generatedBytes: 10 },
+  S3_SECRET_ACCESS_KEY: { strength: "password", generatedBytes: 32 },
+  SMTP_PASS: FROM_OUTSIDE,
+  GITHUB_CLIENT_SECRET: FROM_OUTSIDE,
+  STRIPE_SECRET_KEY: FROM_OUTSIDE,
+  STRIPE_WEBHOOK_SECRET: FROM_OUTSIDE,
+  TURNSTILE_SECRET_KEY: FROM_OUTSIDE,
+} as const satisfies Record<string, SecretDefinition>;
+
+export type SecretName = keyof typeof SECRETS;
+export const SECRET_NAMES = Object.keys(SECRETS) as SecretName[];
+
+/** How a secret is defined, by the type that all definitions share. */
+export function definitionOf(name: SecretName): SecretDefinition {
+  return SECRETS[name];
+}
+
+/** The secrets that are generated where no source gives them. */
+export const GENERATED_SECRETS = SECRET_NAMES.filter(
+  (name) => definitionOf(name).generatedBytes !== undefined,
+);
