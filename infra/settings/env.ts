@@ -1,0 +1,109 @@
+import { existsSync, readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { parse } from "dotenv";
+import { type Problem, SettingsError } from "./problem.ts";
+
+export interface EnvEntry {
+  /** As dotenv parses it: nothing is expanded, nothing is executed. */
+  value: string;
+  /** Line that the entry begins at, from 1. */
+  line: number;
+  /** Where its value stands in the text: from behind the `=` to before a comment. */
+  span: readonly [start: number, end: number];
+}
+
+/** What stands in an `.env` file, key by key with its line. */
+export interface EnvFile {
+  /** The file's name for messages, such as `.env`. */
+  name: string;
+  text: string;
+  entries: ReadonlyMap<string, EnvEntry>;
+  /** Lines that dotenv would read otherwise than a person does, or not at all. */
+  problems: readonly Problem[];
+  /** Entries that `docker compose --env-file` reads otherwise than dotenv. */
+  warnings: readonly string[];
+}
+
+/** Reads and parses the file; an absent one is an empty one. Throws SettingsError when it cannot be read. */
+export function readEnvFile(path: string): EnvFile {
+  try {
+    return parseEnvFile(existsSync(path) ? readFileSync(path, "utf8") : "", basename(path));
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    throw new SettingsError([
+      { key: path, what: `cannot be read (${code})`, mend: "name another file by --env-file" },
+    ]);
+  }
+}
+
+// dotenv's own grammar, but without its liberty to look for a value on the next line.
+const BLANK = /[ \t]*(?:#[^\r\n]*)?(?=[\r\n]|$)/y;
+const KEY = /[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=/y;
+const QUOTED = /([ \t]*(?:'(?:\\'|[^'])*'|"(?:\\"|[^"])*"|`(?:\\`|[^`])*`))[ \t]*(?:#[^\r\n]*)?(?=[\r\n]|$)/y;
+const REST = /[^\r\n]*/y;
+const LINE_BREAK = /\r\n?|\n/y;
+
+/**
+ * Parses the text of an `.env` file by dotenv, and finds each entry's place. A line that dotenv would skip in
+ * silence, cut at a `#`, or let overwrite an earlier one is a problem.
+ */
+export function parseEnvFile(text: string, name = ".env"): EnvFile {
+  const values = parse(text);
+  const entries = new Map<string, EnvEntry>();
+  const problems: Problem[] = [];
+  const warnings: string[] = [];
+  let line = 1;
+  let at = text.startsWith("\uFEFF") ? 1 : 0;
+  const take = (pattern: RegExp): RegExpExecArray | null => {
+    pattern.lastIndex = at;
+    const match = pattern.exec(text);
+    if (match !== null) at = pattern.lastIndex;
+    return match;
+  };
+
+  while (at < text.length) {
+    const [start, first] = [at, line];
+    const problem = (what: string, mend: string) =>
+      problems.push({ key: `${name} line ${first}`, what, mend });
+    const key = take(BLANK) === null ? take(KEY)?.[1] : "";
+    if (key === undefined) {
+      take(REST);
+      problem("is not of the form KEY=value", `correct line ${first} of ${name}`);
+    } else if (key !== "") {
+      const valueStart = at;
+      const quoted = take(QUOTED)?.[1];
+      const rest = quoted === undefined ? take(REST)![0] : "";
+      const raw = quoted ?? rest.replace(/#.*/, "").trimEnd();
+      const fault = unquotedFault(rest.trimStart());
+      const before = entries.get(key);
+      if (fault !== undefined) problem(`(${key}) ${fault}`, `put the value of ${key} in single quotes`);
+      else if (before !== undefined)
+        problem(`(${key}) repeats line ${before.line}`, `remove one of the two ${key} lines from ${name}`);
+      if (raw.includes("$") && !raw.trimStart().startsWith("'"))
+        warnings.push(
+          `${key} in ${name} has a $ outside single quotes: it is taken as it is, but docker compose --env-file would expand it.`,
+        );
+      entries.set(key, {
+        value: values[key] ?? "",
+        line: first,
+        span: [valueStart, valueStart + raw.length],
+      });
+    }
+    line += text.slice(start, at).match(/\r\n?|\n/g)?.length ?? 0;
+    if (take(LINE_BREAK) !== null) line++;
+  }
+  if (/[\0\u2028\u2029]/.test(text))
+    problems.push({
+      key: name,
+      what: "has a character that ends a line for some programs and not for others (NUL, U+2028 or U+2029)",
+      mend: `type the values of ${name} again`,
+    });
+  return { name, text, entries, problems, warnings };
+}
+
+/** What is wrong with a value that stands without quotes, or behind an opening one alone. */
+function unquotedFault(rest: string): string | undefined {
+  if (/^['"`]/.test(rest)) return "has a quote that does not end with the value";
+  if (/[^ \t]#/.test(rest)) return "has a # without quotes, at which the value would be cut";
+  return undefined;
+}

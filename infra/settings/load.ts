@@ -1,0 +1,124 @@
+import type { z } from "zod";
+import type { SecretName } from "../app/secrets.ts";
+import type { VariableName } from "../app/variables.ts";
+import {
+  configProblems,
+  givenSecrets,
+  givenVariables,
+  missingStorage,
+  RELEASE_VARIABLE,
+  splitConfig,
+  unknownEnvKeys,
+} from "./check.ts";
+import type { EnvFile } from "./env.ts";
+import { SettingsError } from "./problem.ts";
+import { type dockerSchema, type kubernetesSchema, schemas } from "./schema.ts";
+import { secretProblems } from "./secret-rules.ts";
+import { completeVariables } from "./variables.ts";
+
+export interface SettingsInput {
+  /** Name of the stack, as in `Pulumi.<stack>.yaml`. */
+  stack: string;
+  /** The stack's settings without the `rejourney:` before each key. */
+  config: Record<string, unknown>;
+  env: EnvFile;
+}
+
+interface Common {
+  stack: string;
+  /** Every variable of the application, complete. */
+  variables: Record<VariableName, string>;
+  /** Secret values that a source gives. */
+  secrets: Partial<Record<SecretName, string>>;
+  /** Secrets that the stack's file holds encrypted, so that only the engine can check them. */
+  encrypted: readonly SecretName[];
+  /** Things worth saying that stop nothing. */
+  warnings: readonly string[];
+}
+
+/** A single node: one Docker host. */
+export type DockerSettings = Omit<z.infer<typeof dockerSchema>, "variables"> &
+  Common & {
+    httpPort: number;
+    /** True when no external S3 is set: the project then runs an S3 server of its own. */
+    builtInStorage: boolean;
+  };
+
+/** A cluster. */
+export type KubernetesSettings = Omit<z.infer<typeof kubernetesSchema>, "variables"> & Common;
+
+export type Settings = DockerSettings | KubernetesSettings;
+
+/** Checks everything at once. Throws SettingsError with every problem found. */
+export function loadSettings({ stack, config, env }: SettingsInput): Settings {
+  const file = `Pulumi.${stack}.yaml`;
+  const { plain, secret } = splitConfig(config);
+  const target = plain.target;
+  if (target !== "docker" && target !== "kubernetes")
+    throw new SettingsError([
+      { key: "rejourney:target", what: "is neither docker nor kubernetes", mend: `set it in ${file}` },
+    ]);
+  const schema = schemas[target];
+  const release = env.entries.get(RELEASE_VARIABLE)?.value;
+  const parsed = schema.safeParse(
+    { ...plain, ...(release !== undefined && { release }) },
+    { reportInput: true },
+  );
+  const secrets = givenSecrets(secret, env);
+  const variables = givenVariables(parsed.data?.variables ?? {}, env);
+  const unknown = unknownEnvKeys(env);
+  const problems = [
+    ...env.problems,
+    ...unknown.problems,
+    ...(parsed.error?.issues ?? []).flatMap((issue) =>
+      configProblems(issue, { file, env, shape: schema.shape }),
+    ),
+    ...missingEmail(parsed.data, file),
+    ...secretProblems(secrets.given),
+    ...variables.problems,
+    ...missingStorage(variables.given, [...Object.keys(secrets.given), ...secrets.encrypted], env.name),
+  ];
+  if (problems.length > 0 || !parsed.success) throw new SettingsError(problems);
+
+  const { data } = parsed;
+  const common = {
+    stack,
+    secrets: Object.fromEntries(Object.entries(secrets.given).map(([name, { value }]) => [name, value])),
+    encrypted: secrets.encrypted,
+    warnings: [...env.warnings, ...unknown.warnings],
+  };
+  if (data.target === "kubernetes")
+    return { ...data, ...common, variables: completeVariables(variables.given, data) };
+  const httpPort = data.httpPort ?? (data.domain === undefined ? 8080 : 80);
+  return {
+    ...data,
+    ...common,
+    httpPort,
+    builtInStorage: variables.given.S3_ENDPOINT === undefined,
+    variables: completeVariables(variables.given, { ...data, httpPort }),
+  };
+}
+
+/** The same, of a stack that has to be a single node. */
+export function loadDockerSettings(input: SettingsInput): DockerSettings {
+  const settings = loadSettings(input);
+  if (settings.target === "docker") return settings;
+  throw new SettingsError([
+    { key: "rejourney:target", what: "is not docker", mend: `name another stack than ${input.stack}` },
+  ]);
+}
+
+function missingEmail(
+  data: { target: string; domain?: string | undefined; acmeEmail?: string | undefined } | undefined,
+  file: string,
+) {
+  return data?.target === "docker" && data.domain !== undefined && data.acmeEmail === undefined
+    ? [
+        {
+          key: "rejourney:acmeEmail",
+          what: "is missing; Let's Encrypt needs it for a domain",
+          mend: `set it in ${file}`,
+        },
+      ]
+    : [];
+}

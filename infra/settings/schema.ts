@@ -1,0 +1,103 @@
+import { z } from "zod";
+import { servicesOn, type Target } from "../app/catalogue.ts";
+import { VARIABLES } from "../app/variables.ts";
+
+// Values come as YAML gives them from the stack's file, and as texts from the engine.
+const wholeNumber = (what: string) => z.coerce.number(what).int(what);
+
+const hostname = z
+  .string()
+  .regex(
+    /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/,
+    "is not a host name such as rejourney.example.com",
+  );
+
+const NOT_A_PORT = "is not a port number (1 to 65535)";
+const port = wholeNumber(NOT_A_PORT).min(1, NOT_A_PORT).max(65535, NOT_A_PORT);
+
+const TAG = /[\w][\w.-]{0,127}/;
+const release = z.coerce
+  .string()
+  .regex(new RegExp(`^${TAG.source}$`), "is not a tag such as 1.4.0")
+  .refine((tag) => tag !== "latest", "is `latest`, which is another release tomorrow; give an exact tag");
+
+const image = z
+  .string()
+  .regex(
+    new RegExp(`^[a-z0-9]+(?:[._/:-]+[a-z0-9]+)*(?::${TAG.source}|(?::${TAG.source})?@sha256:[0-9a-f]{64})$`),
+    "is not an image reference with an exact tag or a digest",
+  )
+  .refine((reference) => !/:latest$/.test(reference), "has the tag `latest`, which is not exact");
+
+const memory = z
+  .string()
+  .regex(/^[1-9]\d*[MG]$/, "is not a memory size such as 512M or 2G")
+  .transform((text) => Number.parseInt(text, 10) * (text.endsWith("G") ? 1024 : 1));
+
+const serviceOverride = z.strictObject({
+  /** Memory limit, as `512M` or `2G`; in MiB once parsed. Default: the catalogue's. */
+  memory: memory.optional(),
+  /** CPU limit in cores. Default: the catalogue's. */
+  cpus: z.coerce.number("is not a number of cores").min(0.05, "is below 0.05 cores").optional(),
+  /** How many run; 0 for a worker that the release does not have. Default 1. */
+  replicas: wholeNumber("is not a whole number").min(0, "is below 0").max(20, "is above 20").optional(),
+  /** Replaces the catalogue's command. */
+  command: z.array(z.string()).min(1, "is empty").optional(),
+});
+
+const services = (target: Target) =>
+  z.partialRecord(z.enum(servicesOn(target).map(({ name }) => name)), serviceOverride).default({});
+
+const common = {
+  /** Release of the application: the tag of its images. Needed to deploy. */
+  release: release.optional(),
+  /** Replaces single images, by exact tag or digest. Default: the release's, and `infra/app/images.ts`. */
+  images: z
+    .strictObject({
+      api: image.optional(),
+      web: image.optional(),
+      migration: image.optional(),
+      postgres: image.optional(),
+      redis: image.optional(),
+      storage: image.optional(),
+      traefik: image.optional(),
+    })
+    .default({}),
+  /** Address that Let's Encrypt writes to before a certificate expires. */
+  acmeEmail: z.email("is not an e-mail address").optional(),
+  /** Replaces the command of the migration. Default `[drizzle-kit, migrate]`. */
+  migrateCommand: z.array(z.string()).min(1, "is empty").optional(),
+  /** What `.env` may hold and is not secret, for where there is no `.env`. A variable in `.env` wins. */
+  variables: z.partialRecord(z.enum(VARIABLES), z.coerce.string()).default({}),
+};
+
+/** The settings of a single node, below `rejourney:` in `Pulumi.<stack>.yaml`. */
+export const dockerSchema = z.strictObject({
+  ...common,
+  target: z.literal("docker"),
+  /** Name of the Compose project: prefix of its containers, networks and volumes. */
+  projectName: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9_-]{0,40}$/, "is not a Compose project name (a-z, 0-9, _ and -)")
+    .default("rejourney"),
+  /** Host name of the dashboard; `api.`, `ingest.` and `s3.` go before it. Absent: plain HTTP on this machine. */
+  domain: hostname.optional(),
+  /** Published port for HTTP. Default 80 with a domain, 8080 without. */
+  httpPort: port.optional(),
+  /** Published port for HTTPS; used with a domain. */
+  httpsPort: port.default(443),
+  /** Changes to services of the catalogue, by name. */
+  services: services("docker"),
+});
+
+/** The settings of a cluster. */
+export const kubernetesSchema = z.strictObject({
+  ...common,
+  target: z.literal("kubernetes"),
+  /** Host name of the dashboard; `api.` and `ingest.` go before it. */
+  domain: hostname,
+  services: services("kubernetes"),
+});
+
+export const schemas = { docker: dockerSchema, kubernetes: kubernetesSchema };
+export type ServiceOverride = z.infer<typeof serviceOverride>;

@@ -1,0 +1,111 @@
+import { definitionOf, type SecretDefinition, type SecretName } from "../app/secrets.ts";
+import type { Problem } from "./problem.ts";
+
+/** A secret that a source gives, and the place to mend it. */
+export interface GivenSecret {
+  value: string;
+  /** Where it stands, such as `.env line 3`. */
+  place: string;
+}
+
+/** Bytes (in UTF-8) that a key has at least: 256 bits, what HMAC-SHA-256 and AES-256 ask for. */
+export const KEY_BYTES = 32;
+
+interface Rule {
+  appliesTo: (definition: SecretDefinition) => boolean;
+  breaks: (value: string) => boolean;
+  what: string;
+}
+
+const isKey = ({ strength }: SecretDefinition) => strength === "key";
+const any = () => true;
+
+/** In this order; the first that a value breaks is told. */
+const RULES: readonly Rule[] = [
+  { appliesTo: any, breaks: (value) => value.trim() === "", what: "is empty" },
+  {
+    appliesTo: any,
+    breaks: (value) => /\p{Cc}/u.test(value),
+    what: "has a line break or another control character in it",
+  },
+  { appliesTo: any, breaks: (value) => value !== value.trim(), what: "begins or ends with a space" },
+  {
+    appliesTo: any,
+    breaks: (value) => PLACEHOLDERS.some((pattern) => pattern.test(value)),
+    what: "is a placeholder",
+  },
+  {
+    appliesTo: ({ hex64 }) => hex64 === true,
+    breaks: (value) => !/^[0-9a-f]*$/i.test(value),
+    what: "has other characters than hex digits; 64 are needed",
+  },
+  {
+    appliesTo: ({ hex64 }) => hex64 === true,
+    breaks: (value) => value.length !== 64,
+    what: "needs exactly 64 hex digits",
+  },
+  {
+    appliesTo: isKey,
+    breaks: (value) => Buffer.byteLength(value) < KEY_BYTES,
+    what: `is shorter than ${KEY_BYTES} bytes`,
+  },
+  {
+    appliesTo: isKey,
+    breaks: (value) => isPredictable(value.toLowerCase()),
+    what: "is repeated or sequential, so it can be guessed",
+  },
+];
+
+const PLACEHOLDERS = [
+  /generate[_-]?with/i,
+  /change[_-]?(me|this)/i,
+  /replace[_-]?(me|this|with)/i,
+  /^your[_-]/i,
+  /placeholder/i,
+  /^<.*>$/,
+  /^\.{3}$/,
+];
+
+/** What is wrong with each secret that a source gives. One that nobody gives is no problem: it is generated. */
+export function secretProblems(given: Partial<Record<SecretName, GivenSecret>>): Problem[] {
+  const problems: Problem[] = [];
+  const keys = new Map<string, SecretName>();
+  for (const [name, { value, place }] of Object.entries(given) as [SecretName, GivenSecret][]) {
+    const definition = definitionOf(name);
+    // Upper and lower case hex digits are the same key.
+    const alike = isKey(definition) ? value.toLowerCase() : undefined;
+    const twin = alike === undefined ? undefined : keys.get(alike);
+    if (alike !== undefined && twin === undefined) keys.set(alike, name);
+    const broken = RULES.find(({ appliesTo, breaks }) => appliesTo(definition) && breaks(value))?.what;
+    const what = broken ?? (twin === undefined ? undefined : `has the same value as ${twin}`);
+    if (what !== undefined) problems.push({ key: name, what, mend: mendOf(name, value, place) });
+  }
+  return problems;
+}
+
+function mendOf(name: SecretName, value: string, place: string): string {
+  const { generatedBytes, guardsData } = definitionOf(name);
+  if (generatedBytes === undefined) return `give it the value from its provider (${place}), or remove it`;
+  const fresh = place.startsWith("rejourney:")
+    ? `pulumi config rm ${place} (one is generated)`
+    : `${value === "" ? "" : `empty the value (${place}), then: `}npx rejourney secrets generate`;
+  return guardsData
+    ? `give back the value that the data was made with; where there is no data yet: ${fresh}`
+    : fresh;
+}
+
+/** For values such as `aaaa…`, `abcabc…`, `0123…`: few different characters, a period, or neighbours in a row. */
+function isPredictable(value: string): boolean {
+  if (new Set(value).size < 8) return true;
+  for (let period = 1; period <= value.length / 2; period++)
+    if (value.slice(period) === value.slice(0, -period)) return true;
+  const places = [...value].map(placeInAlphabet);
+  const steps = places.filter((place, i) => i > 0 && Math.abs(place - places[i - 1]!) === 1).length;
+  return steps > 0.6 * places.length;
+}
+
+// Hex digits count as one alphabet, so that 0123456789abcdef is one run.
+function placeInAlphabet(character: string): number {
+  const digit = "0123456789abcdef".indexOf(character);
+  return digit >= 0 ? digit : character.codePointAt(0)! - 87; // g, of code 103, follows f, at 15
+}

@@ -1,0 +1,85 @@
+import { existsSync, readFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { parse } from "yaml";
+import { SECRET_NAMES } from "../app/secrets.ts";
+import { ENCRYPTED } from "./check.ts";
+import { readEnvFile } from "./env.ts";
+import type { SettingsInput } from "./load.ts";
+import { SettingsError } from "./problem.ts";
+
+/** The folder of this project. */
+export const projectRoot = resolve(import.meta.dirname, "../..");
+
+const PREFIX = "rejourney:";
+
+/** Path of the `.env` in use: REJOURNEY_ENV_FILE, which `--env-file` sets, else `.env` in the project's folder. */
+export function envPath(): string {
+  return resolve(projectRoot, process.env.REJOURNEY_ENV_FILE ?? ".env");
+}
+
+/**
+ * What the files say, as far as it can be read without the engine. Throws SettingsError when a file that was
+ * named is not there, or cannot be read.
+ */
+export function fileInput(stack: string): SettingsInput {
+  return { stack, config: readStackFile(join(projectRoot, `Pulumi.${stack}.yaml`)), env: readEnv() };
+}
+
+/** What the engine hands to the program: every setting as a text, objects as JSON, secrets in the clear. */
+export function engineInput(stack: string, config: Record<string, string>): SettingsInput {
+  const secret: readonly string[] = SECRET_NAMES;
+  const entries = Object.entries(unprefixed(config)).map(([key, value]) => [
+    key,
+    secret.includes(key) ? value : fromJson(value),
+  ]);
+  return { stack, config: Object.fromEntries(entries) as Record<string, unknown>, env: readEnv() };
+}
+
+function readEnv() {
+  const path = envPath();
+  if (process.env.REJOURNEY_ENV_FILE !== undefined && !existsSync(path))
+    throw new SettingsError([
+      { key: path, what: "is not there", mend: "name an existing file by --env-file" },
+    ]);
+  return readEnvFile(path);
+}
+
+function readStackFile(path: string): Record<string, unknown> {
+  const name = basename(path);
+  const fault = (what: string) => new SettingsError([{ key: name, what, mend: `correct ${name}` }]);
+  if (!existsSync(path))
+    throw new SettingsError([{ key: name, what: "is not there", mend: "name an existing stack by --stack" }]);
+  let file: unknown;
+  try {
+    file = parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    const { linePos } = error as { linePos?: [{ line: number }] };
+    throw fault(`is not valid YAML (line ${linePos?.[0].line ?? "unknown"})`);
+  }
+  const config = (file as { config?: unknown } | null)?.config;
+  if (typeof config !== "object" || config === null || Array.isArray(config))
+    throw fault("has no settings below `config:`");
+  const entries = Object.entries(unprefixed(config as Record<string, unknown>)).map(([key, value]) => [
+    key,
+    isEncrypted(value) ? ENCRYPTED : value,
+  ]);
+  return Object.fromEntries(entries) as Record<string, unknown>;
+}
+
+function unprefixed<T>(config: Record<string, T>): Record<string, T> {
+  const own = Object.entries(config).filter(([key]) => key.startsWith(PREFIX));
+  return Object.fromEntries(own.map(([key, value]) => [key.slice(PREFIX.length), value]));
+}
+
+function isEncrypted(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "secure" in value;
+}
+
+function fromJson(text: string): unknown {
+  if (!/^[{[]/.test(text)) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
