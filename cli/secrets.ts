@@ -1,0 +1,85 @@
+import { randomBytes } from "node:crypto";
+import { chmodSync, existsSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { definitionOf, GENERATED_SECRETS, SECRET_NAMES, type SecretName } from "../infra/app/secrets.ts";
+import { type EnvFile, readEnvFile } from "../infra/settings/env.ts";
+import { loadSettings } from "../infra/settings/load.ts";
+import { SettingsError } from "../infra/settings/problem.ts";
+import { envPath, fileInput } from "../infra/settings/sources.ts";
+import { Failure, log } from "./output.ts";
+
+interface Options {
+  envFile?: string;
+  json: boolean;
+}
+
+/** Checks the stack's settings and `.env`. Throws SettingsError with all problems at once. */
+export function secretsCheck({ stack, envFile, json }: Options & { stack: string }): void {
+  useEnvFile(envFile);
+  const { secrets, encrypted, warnings } = loadSettings(fileInput(stack));
+  const rows = SECRET_NAMES.map((name) => ({ name, status: statusOf(name, secrets, encrypted) }));
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ secrets: rows, warnings })}\n`);
+    return;
+  }
+  for (const warning of warnings) log(`Warning: ${warning}`);
+  for (const { name, status } of rows) process.stdout.write(`${name.padEnd(24)}${status}\n`);
+}
+
+function statusOf(name: SecretName, secrets: object, encrypted: readonly SecretName[]): string {
+  if (name in secrets) return "good";
+  if (encrypted.includes(name)) return "encrypted, checked by the engine";
+  return GENERATED_SECRETS.includes(name) ? "absent, will be generated" : "absent, optional";
+}
+
+/** Gives `.env` the secrets that it lacks. Lines that are there stay as they are, empty ones get a value. */
+export function secretsGenerate({ envFile, json }: Options): void {
+  useEnvFile(envFile);
+  const env = readEnvFile(envPath());
+  if (env.problems.length > 0) throw new SettingsError(env.problems);
+  const added = GENERATED_SECRETS.filter((name) => lacks(env, name));
+  if (added.length > 0) replaceFile(envPath(), filled(env, added));
+  else if (existsSync(envPath()) && (statSync(envPath()).mode & 0o077) !== 0) chmodSync(envPath(), 0o600);
+  if (json) process.stdout.write(`${JSON.stringify({ added })}\n`);
+  else log(added.length === 0 ? "Nothing is missing." : `Added to ${envPath()}: ${added.join(", ")}.`);
+}
+
+function useEnvFile(path: string | undefined): void {
+  if (path !== undefined) process.env.REJOURNEY_ENV_FILE = resolve(path);
+}
+
+function lacks({ entries }: EnvFile, name: SecretName): boolean {
+  // The keys of an external S3 come from its provider.
+  if (name.startsWith("S3_") && entries.has("S3_ENDPOINT")) return false;
+  return (entries.get(name)?.value ?? "") === "";
+}
+
+/** The text of the file with a new value for each name: in the place of its empty entry, else at the end. */
+function filled({ text, entries }: EnvFile, names: readonly SecretName[]): string {
+  const lineBreak = text.includes("\r\n") ? "\r\n" : "\n";
+  const value = (name: SecretName) => randomBytes(definitionOf(name).generatedBytes!).toString("hex");
+  const empty = names.flatMap((name) => {
+    const span = entries.get(name)?.span;
+    return span === undefined ? [] : [{ name, span }];
+  });
+  let result = text;
+  // From the last to the first, so that a replacement moves no place that is still to come.
+  for (const { name, span } of empty.sort((a, b) => b.span[0] - a.span[0]))
+    result = result.slice(0, span[0]) + value(name) + result.slice(span[1]);
+  for (const name of names.filter((name) => !entries.has(name)))
+    result += `${result === "" || /[\r\n]$/.test(result) ? "" : lineBreak}${name}=${value(name)}${lineBreak}`;
+  return result;
+}
+
+/** Puts the text in the file's place in one step, readable by its owner alone. A link stays a link. */
+function replaceFile(path: string, text: string): void {
+  const target = existsSync(path) ? realpathSync(path) : path;
+  const partial = `${target}.${process.pid}.partial`;
+  try {
+    writeFileSync(partial, text, { mode: 0o600, flush: true, flag: "wx" });
+    renameSync(partial, target);
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw new Failure(`Cannot write ${target}: ${(error as Error).message}. It was left as it was.`);
+  }
+}
