@@ -1,0 +1,254 @@
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse } from "dotenv";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { GENERATED_SECRETS } from "../../infra/app/secrets.ts";
+import { projectRoot } from "../../infra/settings/sources.ts";
+import { GOOD } from "./values.ts";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "rejourney-unit-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** `rejourney …` as a process of its own, in the folder of `project`. */
+function rejourney(args: readonly string[], project = projectRoot) {
+  const cli = join(project, "cli", "rejourney.mjs");
+  const { status, stdout, stderr } = spawnSync(cli, args, { cwd: folder, encoding: "utf8" });
+  return { status, stdout, stderr };
+}
+
+function envFile(text: string, mode = 0o600): string {
+  const path = join(folder, ".env");
+  writeFileSync(path, text, { mode });
+  chmodSync(path, mode);
+  return path;
+}
+
+describe("secrets check", () => {
+  test("tells of each secret, and shows none", () => {
+    const path = envFile(`JWT_SECRET=${GOOD}\nTHEME=dark\n`);
+    const { status, stdout, stderr } = rejourney(["secrets", "check", "--env-file", path]);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^JWT_SECRET +good$/m);
+    expect(stdout).toMatch(/^STORAGE_ENCRYPTION_KEY +absent, will be generated$/m);
+    expect(stdout).toMatch(/^SMTP_PASS +absent, optional$/m);
+    expect(stderr).toBe("Warning: THEME (.env line 2) is not known and is not used.\n");
+    expect(stdout + stderr).not.toContain(GOOD);
+  });
+
+  test("as JSON", () => {
+    const { status, stdout } = rejourney([
+      "secrets",
+      "check",
+      "--json",
+      "--env-file",
+      envFile(`JWT_SECRET=${GOOD}`),
+    ]);
+    expect(status).toBe(0);
+    const { secrets, warnings } = JSON.parse(stdout) as { secrets: unknown[]; warnings: string[] };
+    expect(secrets).toContainEqual({ name: "JWT_SECRET", status: "good" });
+    expect(warnings).toEqual([]);
+  });
+
+  test("of a bad file: one message, exit code 1, no value, no stack trace", () => {
+    const text = `STORAGE_ENCRYPTION_KEY=\nJWT_SECRET=hunter2\nJWT_SECRT=hunter2\nPUBLIC_API_URL=hunter2\n`;
+    const { status, stdout, stderr } = rejourney(["secrets", "check", "--env-file", envFile(text)]);
+    expect(status).toBe(1);
+    expect(stdout).toBe("");
+    expect(stderr).toMatch(/^4 problems in the settings; nothing was changed\.\n {2}JWT_SECRT is unknown/);
+    expect(stderr.split("\n")).toHaveLength(1 + 2 * 4 + 1);
+    expect(stderr).not.toContain("hunter2");
+    expect(stderr).not.toMatch(/^ {4}at /m);
+    expect(readFileSync(join(folder, ".env"), "utf8")).toBe(text);
+  });
+
+  test.each([
+    [["--env-file", "nowhere.env"], "nowhere.env is not there."],
+    [["--env-file", "."], "cannot be read (EISDIR)."],
+    [["--stack", "nowhere"], "Pulumi.nowhere.yaml is not there."],
+  ])("with %j fails by a clear message", (args, message) => {
+    const { status, stderr } = rejourney(["secrets", "check", ...args]);
+    expect(status).toBe(1);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toMatch(/^ {4}at /m);
+  });
+});
+
+describe("secrets generate", () => {
+  test("makes a file with all that is needed, which passes the check", () => {
+    const path = join(folder, ".env");
+    const { status, stdout, stderr } = rejourney(["secrets", "generate", "--env-file", path]);
+    expect(status).toBe(0);
+    expect(Object.keys(parse(readFileSync(path)))).toEqual(GENERATED_SECRETS);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(readdirSync(folder)).toEqual([".env"]);
+    expect(rejourney(["secrets", "check", "--env-file", path]).status).toBe(0);
+    for (const value of Object.values(parse(readFileSync(path))))
+      expect(stdout + stderr).not.toContain(value);
+  });
+
+  test("fills what is missing in its place, and leaves all else as it is", () => {
+    const before = [
+      "# mine",
+      "STORAGE_ENCRYPTION_KEY= # the bucket keys",
+      "",
+      `export JWT_SECRET='${GOOD}'   # keep`,
+      "NOTE='",
+      "JWT_SIGNING_KEY=",
+      "'",
+      'REDIS_PASSWORD=""',
+      "SMTP_HOST=mail.example.com",
+    ].join("\n");
+    const path = envFile(before, 0o644);
+    expect(rejourney(["secrets", "generate", "--env-file", path]).status).toBe(0);
+    const lines = readFileSync(path, "utf8").split("\n");
+    expect(lines[1]).toMatch(/^STORAGE_ENCRYPTION_KEY=[0-9a-f]{64} # the bucket keys$/);
+    expect(lines[7]).toMatch(/^REDIS_PASSWORD=[0-9a-f]{48}$/);
+    const kept = before.split("\n");
+    for (const at of [0, 2, 3, 4, 5, 6, 8]) expect(lines[at]).toBe(kept[at]);
+    expect(lines.slice(9).map((line) => line.split("=")[0])).toEqual([
+      "POSTGRES_PASSWORD",
+      "JWT_SIGNING_KEY",
+      "INGEST_HMAC_SECRET",
+      "S3_ACCESS_KEY_ID",
+      "S3_SECRET_ACCESS_KEY",
+      "",
+    ]);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  test("a second time changes nothing but a mode that is too open", () => {
+    const path = join(folder, ".env");
+    rejourney(["secrets", "generate", "--env-file", path]);
+    const { ino, mtimeMs } = statSync(path);
+    chmodSync(path, 0o644);
+    const { status, stderr } = rejourney(["secrets", "generate", "--env-file", path]);
+    expect([status, stderr]).toEqual([0, "Nothing is missing.\n"]);
+    expect(statSync(path)).toMatchObject({ ino, mtimeMs });
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  test("leaves the keys of an external S3 to its provider", () => {
+    const path = envFile("S3_ENDPOINT=https://s3.example.com\n");
+    const { stdout } = rejourney(["secrets", "generate", "--json", "--env-file", path]);
+    expect((JSON.parse(stdout) as { added: string[] }).added).toEqual(
+      GENERATED_SECRETS.filter((name) => !name.startsWith("S3_")),
+    );
+  });
+
+  test("keeps a link a link, and Windows line breaks", () => {
+    mkdirSync(join(folder, "real"));
+    const target = join(folder, "real", "env");
+    writeFileSync(target, "SMTP_HOST=mail.example.com\r\nJWT_SECRET=\r\n");
+    symlinkSync(target, join(folder, ".env"));
+    expect(rejourney(["secrets", "generate", "--env-file", join(folder, ".env")]).status).toBe(0);
+    expect(lstatSync(join(folder, ".env")).isSymbolicLink()).toBe(true);
+    expect(readFileSync(target, "utf8")).toMatch(
+      /^SMTP_HOST=mail\.example\.com\r\nJWT_SECRET=[0-9a-f]{64}\r\nPOSTGRES_/,
+    );
+    expect(readFileSync(target, "utf8")).not.toMatch(/[^\r]\n/);
+  });
+
+  test("of a file that would be misread changes nothing", () => {
+    const path = envFile("JWT_SECRET=abc#def\n");
+    const { status, stderr } = rejourney(["secrets", "generate", "--env-file", path]);
+    expect(status).toBe(1);
+    expect(stderr).toContain(".env line 1 (JWT_SECRET) has a # without quotes");
+    expect(readFileSync(path, "utf8")).toBe("JWT_SECRET=abc#def\n");
+  });
+});
+
+describe("wrong use", () => {
+  test.each([[["nonsense"]], [["secrets", "check", "--nonsense"]], [["secrets"]]])(
+    "%j: exit code 2",
+    (args) => {
+      const { status, stdout, stderr } = rejourney(args);
+      expect(status).toBe(2);
+      expect(stdout).toBe("");
+      expect(stderr).toContain("Usage: rejourney");
+    },
+  );
+});
+
+describe("render", () => {
+  /** A copy of this project, which a test may change. */
+  function copy(): string {
+    const project = join(folder, "project");
+    for (const part of ["cli", "infra", "tools", "package.json", "package-lock.json"])
+      cpSync(join(projectRoot, part), join(project, part), { recursive: true });
+    for (const file of ["docker-compose.selfhosted.yml", "Pulumi.selfhosted.yaml"])
+      cpSync(join(projectRoot, file), join(project, file));
+    symlinkSync(join(projectRoot, "node_modules"), join(project, "node_modules"));
+    return project;
+  }
+
+  test("of a worker whose memory is changed in the catalogue changes exactly one line", () => {
+    const project = copy();
+    const compose = join(project, "docker-compose.selfhosted.yml");
+    const before = readFileSync(compose, "utf8").split("\n");
+    expect(rejourney(["render", "--check"], project)).toMatchObject({ status: 0 });
+
+    const catalogue = join(project, "infra", "app", "catalogue.ts");
+    const source = readFileSync(catalogue, "utf8");
+    expect(source.split("memoryMiB: 768")).toHaveLength(2);
+    writeFileSync(catalogue, source.replace("memoryMiB: 768", "memoryMiB: 1024"));
+    const check = rejourney(["render", "--check"], project);
+    expect(check.status).toBe(1);
+    expect(check.stderr).toBe(
+      "Not what the program renders: docker-compose.selfhosted.yml. Mend: npm run render\n",
+    );
+    expect(readFileSync(compose, "utf8")).toBe(before.join("\n"));
+
+    expect(rejourney(["render"], project).status).toBe(0);
+    const after = readFileSync(compose, "utf8").split("\n");
+    expect(after).toHaveLength(before.length);
+    expect(after.flatMap((line, i) => (line === before[i] ? [] : [[before[i], line]]))).toEqual([
+      ["    mem_limit: 768m", "    mem_limit: 1024m"],
+    ]);
+    expect(rejourney(["render", "--check"], project).status).toBe(0);
+  });
+
+  test("follows the stack's settings, and not the .env of whoever renders", () => {
+    const project = copy();
+    writeFileSync(join(project, ".env"), "SMTP_HOST=mine.example.com\n");
+    expect(rejourney(["render", "--check"], project).status).toBe(0);
+    writeFileSync(
+      join(project, "Pulumi.selfhosted.yaml"),
+      "config:\n  rejourney:target: docker\n  rejourney:domain: r.example.com\n  rejourney:acmeEmail: a@example.com\n",
+    );
+    expect(rejourney(["render"], project).status).toBe(0);
+    expect(readFileSync(join(project, "docker-compose.selfhosted.yml"), "utf8")).toContain(
+      "Host(`api.r.example.com`)",
+    );
+  });
+
+  test("of a stack with a bad setting writes nothing", () => {
+    const project = copy();
+    writeFileSync(
+      join(project, "Pulumi.selfhosted.yaml"),
+      "config: {rejourney:target: docker, rejourney:domain: x}\n",
+    );
+    rmSync(join(project, "docker-compose.selfhosted.yml"));
+    const { status, stderr } = rejourney(["render"], project);
+    expect(status).toBe(1);
+    expect(stderr).toContain("rejourney:domain is not a host name such as rejourney.example.com.");
+    expect(existsSync(join(project, "docker-compose.selfhosted.yml"))).toBe(false);
+  });
+});

@@ -1,0 +1,148 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "dotenv";
+import { describe, expect, test } from "vitest";
+import { SECRET_NAMES } from "../../infra/app/secrets.ts";
+import { unknownEnvKeys } from "../../infra/settings/check.ts";
+import { parseEnvFile } from "../../infra/settings/env.ts";
+import { secretProblems } from "../../infra/settings/secret-rules.ts";
+import { projectRoot } from "../../infra/settings/sources.ts";
+
+const valuesOf = (text: string) =>
+  Object.fromEntries([...parseEnvFile(text).entries].map(([key, { value }]) => [key, value]));
+
+describe("an .env file", () => {
+  test("has its values as they are: nothing is expanded or executed", () => {
+    const text = [
+      "\uFEFF# a comment",
+      "A=plain value # a comment",
+      "export B='single # $HOME $(touch /tmp/x) `id`'",
+      'C="double\\nlines"',
+      "D=`back'\"ticks`",
+      "",
+      "E='",
+      " several",
+      "lines '",
+      "F = spaced",
+      "G=",
+      "Ü=no key",
+    ].join("\n");
+    expect(valuesOf(text)).toEqual({
+      A: "plain value",
+      B: "single # $HOME $(touch /tmp/x) `id`",
+      C: "double\nlines",
+      D: "back'\"ticks",
+      E: "\n several\nlines ",
+      F: "spaced",
+      G: "",
+    });
+    const { entries, problems } = parseEnvFile(text);
+    expect([...entries].map(([key, { line }]) => `${key}${line}`)).toEqual([
+      "A2",
+      "B3",
+      "C4",
+      "D5",
+      "E7",
+      "F10",
+      "G11",
+    ]);
+    expect(problems).toEqual([
+      { key: ".env line 12", what: "is not of the form KEY=value", mend: "correct line 12 of .env" },
+    ]);
+  });
+
+  test.each([
+    ["A=pass#word", "(A) has a # without quotes, at which the value would be cut"],
+    ['A="open', "(A) has a quote that does not end with the value"],
+    ["A='a' b", "(A) has a quote that does not end with the value"],
+    ["A=1\nA=2", "(A) repeats line 1"],
+    ["A: 1", "is not of the form KEY=value"],
+    ["just text", "is not of the form KEY=value"],
+  ])("is refused where it would be misread: %j", (text, what) => {
+    expect(parseEnvFile(text).problems.map((problem) => problem.what)).toEqual([what]);
+  });
+
+  test("never shows a value in a problem or a warning", () => {
+    const { problems, warnings } = parseEnvFile(
+      'A=hunter2#x\nB="hunter2\nC=hunter2\nC=hunter2\nhunter2\nD=$hunter2',
+    );
+    expect(problems).toHaveLength(4);
+    expect(warnings).toHaveLength(1);
+    expect(JSON.stringify([problems, warnings])).not.toContain("hunter2");
+  });
+
+  test("counts Windows line breaks as one", () => {
+    const { entries } = parseEnvFile("A=1\r\n\r\nB='x\r\ny'\r\nC=3");
+    expect([...entries].map(([key, { value, line }]) => [key, value, line])).toEqual([
+      ["A", "1", 1],
+      ["B", "x\ny", 3],
+      ["C", "3", 5],
+    ]);
+  });
+
+  test("with a character that only some programs end a line at is refused", () => {
+    expect(parseEnvFile("A='1\u2028B=2'").problems.map(({ key }) => key)).toContain(".env");
+  });
+
+  test("of any content is read as dotenv reads it, or refused", () => {
+    const seed = Number(process.env.TEST_SEED ?? 1);
+    const random = generator(seed);
+    const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
+    const value = () =>
+      Array.from({ length: Math.floor(random() * 6) }, () =>
+        pick(["x", "é", "#", " #", "'", '"', "`", "\\", "\\n", "$(id)", "=", " ", "\n", "\r\n", "日本"]),
+      ).join("");
+    const line = () => {
+      const quote = pick(["", "", "'", '"', "`"]);
+      const key = `${pick(["", "", "export ", " "])}${pick(["A", "B_1", "C.d", "E-f", "G"])}`;
+      return `${key}${pick(["=", "=", "=", " = ", ": ", ""])}${quote}${value()}${quote}${pick(["", "", " # c", "#c"])}`;
+    };
+    let accepted = 0;
+    for (let i = 0; i < 5000; i++) {
+      const text = Array.from({ length: Math.floor(random() * 4) }, line).join(pick(["\n", "\r\n", "\n\n"]));
+      const { entries, problems } = parseEnvFile(text);
+      if (problems.length > 0) continue;
+      accepted++;
+      expect(valuesOf(text), `seed ${seed}: ${JSON.stringify(text)}`).toEqual(parse(text));
+      for (const [key, { span }] of entries) {
+        const changed = text.slice(0, span[0]) + "new" + text.slice(span[1]);
+        expect(parse(changed), `seed ${seed}: ${JSON.stringify(text)}`).toEqual({
+          ...parse(text),
+          [key]: "new",
+        });
+      }
+    }
+    console.log(`.env files: seed ${seed}, ${accepted} of 5000 accepted, the others refused`);
+    expect(accepted).toBeGreaterThan(500);
+  });
+});
+
+/** Numbers from 0 to 1 that follow from the seed (mulberry32). */
+function generator(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+describe(".env.example", () => {
+  const example = readFileSync(join(projectRoot, ".env.example"), "utf8");
+  const filled = parseEnvFile(example.replaceAll(/^# (?=[A-Z0-9_]+=)/gm, ""));
+
+  test("holds known keys alone, and nothing that is in use", () => {
+    expect(filled.problems).toEqual([]);
+    expect(unknownEnvKeys(filled)).toEqual({ problems: [], warnings: [] });
+    expect(parseEnvFile(example).entries.size).toBe(0);
+  });
+
+  test("gives no secret a value that passes", () => {
+    const secrets = SECRET_NAMES.map((name) => [name, { value: filled.entries.get(name)!.value, place: "" }]);
+    const problems = secretProblems(Object.fromEntries(secrets) as Parameters<typeof secretProblems>[0]);
+    expect(problems.map(({ key, what }) => [key, what])).toEqual(
+      SECRET_NAMES.map((name) => [name, "is a placeholder"]),
+    );
+  });
+});

@@ -1,0 +1,113 @@
+import { describe, expect, test } from "vitest";
+import { SECRET_NAMES, SECRETS, type SecretName } from "../../infra/app/secrets.ts";
+import { secretProblems } from "../../infra/settings/secret-rules.ts";
+import { GOOD, OTHER } from "./values.ts";
+
+const faults = (name: SecretName, value: string) =>
+  secretProblems({ [name]: { value, place: ".env line 1" } }).map(({ what }) => what);
+
+const KEYS = SECRET_NAMES.filter((name) => SECRETS[name].strength === "key");
+const PREDICTABLE = "is repeated or sequential, so it can be guessed";
+
+test("the keys are these four", () => {
+  expect(KEYS).toEqual(["JWT_SECRET", "JWT_SIGNING_KEY", "INGEST_HMAC_SECRET", "STORAGE_ENCRYPTION_KEY"]);
+});
+
+// Whatever the secret.
+const EVERY: [value: string, what: string][] = [
+  ["", "is empty"],
+  ["   ", "is empty"],
+  [`${GOOD}\n`, "has a line break or another control character in it"],
+  [`${GOOD.slice(0, 60)}\u0000abc`, "has a line break or another control character in it"],
+  [` ${GOOD}`, "begins or ends with a space"],
+  [`${GOOD} `, "begins or ends with a space"],
+  ["generate_with_openssl_rand_hex_32", "is a placeholder"],
+  ["CHANGE_ME_to_something_long_and_random_please", "is a placeholder"],
+  ["changeme", "is a placeholder"],
+  ["please-change-this-value", "is a placeholder"],
+  ["your_jwt_secret_with_more_than_32_characters", "is a placeholder"],
+  ["replace-me-with-a-long-random-string-soon", "is a placeholder"],
+  ["<a long random value that you have made>", "is a placeholder"],
+  ["...", "is a placeholder"],
+];
+describe.each(SECRET_NAMES)("%s", (name) => {
+  test.each(EVERY)("refuses %j: %s", (value, what) => {
+    expect(faults(name, value)).toEqual([what]);
+  });
+  test("takes 64 random hex digits, in either case", () => {
+    expect(faults(name, GOOD)).toEqual([]);
+    expect(faults(name, GOOD.toUpperCase())).toEqual([]);
+  });
+});
+
+describe("STORAGE_ENCRYPTION_KEY, exactly 64 hex digits,", () => {
+  test.each([
+    [GOOD.slice(1), "needs exactly 64 hex digits"],
+    [`${GOOD}0`, "needs exactly 64 hex digits"],
+    [`g${GOOD.slice(1)}`, "has other characters than hex digits; 64 are needed"],
+    ["n3DdnvMTgEvXcHRJ5m0fWZ9sQb1yKaLu2Ip7oAtE8xk=", "has other characters than hex digits; 64 are needed"],
+    ["0".repeat(64), PREDICTABLE],
+    ["0123456789abcdef".repeat(4), PREDICTABLE],
+    [GOOD.slice(0, 32).repeat(2), PREDICTABLE],
+    [GOOD.slice(0, 32).repeat(2).toUpperCase(), PREDICTABLE],
+  ])("refuses %s: %s", (value, what) => {
+    expect(faults("STORAGE_ENCRYPTION_KEY", value)).toEqual([what]);
+  });
+});
+
+describe.each(KEYS.filter((name) => name !== "STORAGE_ENCRYPTION_KEY"))("%s, at least 32 bytes,", (name) => {
+  test.each([
+    [GOOD.slice(0, 31), "is shorter than 32 bytes"],
+    ["ééééééééééééééé", "is shorter than 32 bytes"], // 30 bytes in UTF-8
+    ["abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz", PREDICTABLE],
+    ["zyxwvutsrqponmlkjihgfedcba9876543210", PREDICTABLE],
+    ["abababababababababababababababab", PREDICTABLE],
+    ["correct-horse-correct-horse-correct-horse-", PREDICTABLE],
+    ["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabc", PREDICTABLE],
+  ])("refuses %s: %s", (value, what) => {
+    expect(faults(name, value)).toEqual([what]);
+  });
+  test.each([
+    GOOD.slice(0, 32),
+    "n3DdnvMTgEvXcHRJ5m0fWZ9sQb1yKaLu2Ip7oAtE8xk=",
+    "a sentence with many words in it, that nobody said before",
+    "päßwörter-sind-länger-als-man-denkt-#42",
+  ])("takes %s", (value) => {
+    expect(faults(name, value)).toEqual([]);
+  });
+});
+
+test("a password may be short: its owner's choice", () => {
+  expect(faults("POSTGRES_PASSWORD", "tr0ub4dor")).toEqual([]);
+});
+
+test("two keys alike are named, in either case, and the value never", () => {
+  const problems = secretProblems({
+    JWT_SECRET: { value: GOOD, place: ".env line 1" },
+    INGEST_HMAC_SECRET: { value: OTHER, place: ".env line 2" },
+    STORAGE_ENCRYPTION_KEY: { value: GOOD.toUpperCase(), place: ".env line 3" },
+  });
+  expect(problems.map(({ key, what }) => [key, what])).toEqual([
+    ["STORAGE_ENCRYPTION_KEY", "has the same value as JWT_SECRET"],
+  ]);
+  expect(JSON.stringify(problems).toLowerCase()).not.toContain(GOOD);
+});
+
+test("the mend follows from where the value stands, and warns where data depends on it", () => {
+  const mend = (name: SecretName, value: string, place: string) =>
+    secretProblems({ [name]: { value, place } })[0]?.mend;
+  expect(mend("JWT_SECRET", "", ".env line 4")).toBe("npx rejourney secrets generate");
+  expect(mend("JWT_SECRET", "short", ".env line 4")).toBe(
+    "empty the value (.env line 4), then: npx rejourney secrets generate",
+  );
+  expect(mend("JWT_SECRET", "short", "rejourney:JWT_SECRET")).toBe(
+    "pulumi config rm rejourney:JWT_SECRET (one is generated)",
+  );
+  expect(mend("SMTP_PASS", "", ".env line 4")).toBe(
+    "give it the value from its provider (.env line 4), or remove it",
+  );
+  expect(mend("STORAGE_ENCRYPTION_KEY", "short", ".env line 4")).toBe(
+    "give back the value that the data was made with; where there is no data yet: " +
+      "empty the value (.env line 4), then: npx rejourney secrets generate",
+  );
+});

@@ -1,0 +1,230 @@
+import { describe, expect, test } from "vitest";
+import { parseEnvFile } from "../../infra/settings/env.ts";
+import { loadSettings } from "../../infra/settings/load.ts";
+import { SettingsError } from "../../infra/settings/problem.ts";
+import { engineInput, fileInput } from "../../infra/settings/sources.ts";
+import { dockerSettings, GOOD } from "./values.ts";
+
+function errorOf(run: () => unknown): SettingsError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof SettingsError) return error;
+    throw error;
+  }
+  throw new Error("no SettingsError was thrown");
+}
+
+const problemsOf = (config: Record<string, unknown>, env = "") =>
+  errorOf(() => dockerSettings(config, env)).problems.map(({ key, what }) => `${key} ${what}`);
+
+describe("a single node", () => {
+  test("by default: plain HTTP on this machine, built-in S3", () => {
+    expect(dockerSettings()).toMatchObject({
+      projectName: "rejourney",
+      httpPort: 8080,
+      builtInStorage: true,
+    });
+    expect(dockerSettings().variables).toEqual({
+      POSTGRES_USER: "rejourney",
+      POSTGRES_DB: "rejourney",
+      S3_ENDPOINT: "http://storage:7070",
+      S3_PUBLIC_ENDPOINT: "http://s3.localhost:8080",
+      S3_BUCKET: "rejourney",
+      S3_REGION: "us-east-1",
+      SELF_HOSTED_MODE: "true",
+      PUBLIC_DASHBOARD_URL: "http://localhost:8080",
+      PUBLIC_API_URL: "http://localhost:8080",
+      PUBLIC_INGEST_URL: "http://localhost:8080",
+      DASHBOARD_ORIGIN: "http://localhost:8080",
+      SMTP_HOST: "",
+      SMTP_PORT: "587",
+      SMTP_USER: "",
+      SMTP_FROM: "",
+      SMTP_SECURE: "false",
+      GITHUB_CLIENT_ID: "",
+      TURNSTILE_SITE_KEY: "",
+    });
+  });
+
+  test("with a domain: its hosts, and the ports of the web", () => {
+    const settings = dockerSettings({ domain: "r.example.com", acmeEmail: "a@example.com" });
+    expect([settings.httpPort, settings.httpsPort]).toEqual([80, 443]);
+    expect(settings.variables).toMatchObject({
+      PUBLIC_DASHBOARD_URL: "https://r.example.com",
+      PUBLIC_API_URL: "https://api.r.example.com",
+      PUBLIC_INGEST_URL: "https://ingest.r.example.com",
+      S3_PUBLIC_ENDPOINT: "https://s3.r.example.com",
+      DASHBOARD_ORIGIN: "https://r.example.com",
+    });
+  });
+
+  test("takes an external S3 from .env, and then runs none", () => {
+    const env =
+      "S3_ENDPOINT=https://s3.example.com\nS3_BUCKET=mine\nS3_ACCESS_KEY_ID=AK\nS3_SECRET_ACCESS_KEY=SK";
+    const settings = dockerSettings({}, env);
+    expect(settings.builtInStorage).toBe(false);
+    expect(settings.secrets).toEqual({ S3_ACCESS_KEY_ID: "AK", S3_SECRET_ACCESS_KEY: "SK" });
+    expect(settings.variables).toMatchObject({
+      S3_ENDPOINT: "https://s3.example.com",
+      S3_PUBLIC_ENDPOINT: "https://s3.example.com",
+      S3_BUCKET: "mine",
+    });
+  });
+
+  test("takes .env before the stack's file", () => {
+    const config = {
+      JWT_SECRET: `${GOOD}-of-the-file`,
+      variables: { SMTP_HOST: "file", SMTP_FROM: "file" },
+      release: "1",
+    };
+    const settings = dockerSettings(config, `JWT_SECRET=${GOOD}\nSMTP_HOST=env\nREJOURNEY_RELEASE=1.4.0`);
+    expect(settings.secrets).toEqual({ JWT_SECRET: GOOD });
+    expect(settings.variables).toMatchObject({ SMTP_HOST: "env", SMTP_FROM: "file" });
+    expect(settings.release).toBe("1.4.0");
+  });
+});
+
+describe("problems", () => {
+  test("come all at once, each with its key, its fault and its mend, and no value", () => {
+    const config = {
+      domian: "x.example.com",
+      domain: "no domain",
+      httpPort: 99999,
+      images: { api: "ghcr.io/x/api:latest" },
+      services: { "ingest-worker": { memory: "lots" } },
+    };
+    const env = [
+      "STORAGE_ENCRYPTION_KEY=",
+      "JWT_SECRET=CHANGE_ME",
+      "JWT_SIGNING_KEY=short",
+      `INGEST_HMAC_SECRET=${"ab".repeat(32)}`,
+      "JWT_SECRT=hidden-value",
+      "SMTP_PASSWORD=hidden-value",
+      "PUBLIC_API_URL=not a url",
+      "S3_ENDPOINT=https://s3.example.com",
+      "POSTGRES_USER=Robert'); --",
+      "REJOURNEY_RELEASE=latest",
+    ].join("\n");
+    expect(errorOf(() => dockerSettings(config, env)).message).toBe(
+      `17 problems in the settings; nothing was changed.
+  JWT_SECRT is unknown (did you mean JWT_SECRET?).
+    Mend: rename JWT_SECRT in line 5 of .env to JWT_SECRET, or remove it
+  SMTP_PASSWORD is unknown (did you mean SMTP_PASS?).
+    Mend: rename SMTP_PASSWORD in line 6 of .env to SMTP_PASS, or remove it
+  REJOURNEY_RELEASE is \`latest\`, which is another release tomorrow; give an exact tag.
+    Mend: correct line 10 of .env
+  rejourney:images.api has the tag \`latest\`, which is not exact.
+    Mend: correct it in Pulumi.selfhosted.yaml
+  rejourney:domain is not a host name such as rejourney.example.com.
+    Mend: correct it in Pulumi.selfhosted.yaml
+  rejourney:httpPort is not a port number (1 to 65535).
+    Mend: correct it in Pulumi.selfhosted.yaml
+  rejourney:services.ingest-worker.memory is not a memory size such as 512M or 2G.
+    Mend: correct it in Pulumi.selfhosted.yaml
+  rejourney:domian is unknown (did you mean domain?).
+    Mend: rename it to domain in Pulumi.selfhosted.yaml, or remove it
+  JWT_SECRET is a placeholder.
+    Mend: empty the value (.env line 2), then: npx rejourney secrets generate
+  JWT_SIGNING_KEY is shorter than 32 bytes.
+    Mend: empty the value (.env line 3), then: npx rejourney secrets generate
+  INGEST_HMAC_SECRET is repeated or sequential, so it can be guessed.
+    Mend: empty the value (.env line 4), then: npx rejourney secrets generate
+  STORAGE_ENCRYPTION_KEY is empty.
+    Mend: give back the value that the data was made with; where there is no data yet: npx rejourney secrets generate
+  POSTGRES_USER is not a plain PostgreSQL name (a-z, 0-9 and _).
+    Mend: correct line 9 of .env, or remove it
+  PUBLIC_API_URL is not a URL of the form https://host[:port].
+    Mend: correct line 7 of .env, or remove it
+  S3_BUCKET is missing; S3_ENDPOINT names an external S3.
+    Mend: add S3_BUCKET to .env, or remove S3_ENDPOINT to use the built-in S3
+  S3_ACCESS_KEY_ID is missing; S3_ENDPOINT names an external S3.
+    Mend: add S3_ACCESS_KEY_ID to .env, or remove S3_ENDPOINT to use the built-in S3
+  S3_SECRET_ACCESS_KEY is missing; S3_ENDPOINT names an external S3.
+    Mend: add S3_SECRET_ACCESS_KEY to .env, or remove S3_ENDPOINT to use the built-in S3`,
+    );
+  });
+
+  test.each([
+    [{ domain: "r.example.com" }, "rejourney:acmeEmail is missing; Let's Encrypt needs it for a domain"],
+    [{ acmeEmail: "me" }, "rejourney:acmeEmail is not an e-mail address"],
+    [{ httpPort: "80 80" }, "rejourney:httpPort is not a port number (1 to 65535)"],
+    [{ release: "a b" }, "rejourney:release is not a tag such as 1.4.0"],
+    [
+      { images: { api: "x/api" } },
+      "rejourney:images.api is not an image reference with an exact tag or a digest",
+    ],
+    [{ images: { app: "x/api:1" } }, "rejourney:images.app is unknown"],
+    [{ services: { api: { cpus: 0 } } }, "rejourney:services.api.cpus is below 0.05 cores"],
+    [{ services: { api: { replicas: 1.5 } } }, "rejourney:services.api.replicas is not a whole number"],
+    [{ services: { "billing-worker": {} } }, "rejourney:services.billing-worker is unknown"],
+    [{ variables: { JWT_SECRET: GOOD } }, "rejourney:variables.JWT_SECRET is secret"],
+    [{ variables: { SMTP_HOTS: "x" } }, "rejourney:variables.SMTP_HOTS is unknown (did you mean SMTP_HOST?)"],
+    [{ JWT_SECRET: { a: 1 } }, "JWT_SECRET is shorter than 32 bytes"],
+    [{ target: "nomad" }, "rejourney:target is neither docker nor kubernetes"],
+  ])("of the stack's file: %j", (config, problem) => {
+    expect(problemsOf(config)).toEqual([problem]);
+  });
+
+  test.each([
+    [
+      "DASHBOARD_ORIGIN=https://r.example.com/path",
+      "DASHBOARD_ORIGIN is not an origin: https://host[:port] and nothing after it",
+    ],
+    [
+      "PUBLIC_API_URL=https://user:pass@r.example.com",
+      "PUBLIC_API_URL is not a URL of the form https://host[:port]",
+    ],
+    ["S3_BUCKET=Upper", "S3_BUCKET is not a bucket name (3 to 63 of a-z, 0-9, dot and hyphen)"],
+    ["SMTP_PORT=65536", "SMTP_PORT is not a port number (1 to 65535)"],
+    ["SMTP_SECURE=yes", "SMTP_SECURE is not true or false"],
+    ["SMTP_HOST=", "SMTP_HOST is empty"],
+    ["A=b#c", ".env line 1 (A) has a # without quotes, at which the value would be cut"],
+  ])("of .env: %s", (env, problem) => {
+    expect(problemsOf({}, env)).toEqual([problem]);
+  });
+});
+
+test("an unknown key of no resemblance is a warning", () => {
+  expect(dockerSettings({}, "EDITOR_THEME=dark\nJWT_SECRET_OLD=x").warnings).toEqual([
+    "EDITOR_THEME (.env line 1) is not known and is not used.",
+    "JWT_SECRET_OLD (.env line 2) is not known and is not used.",
+  ]);
+});
+
+test("the engine's form of the settings means the same as the file's", () => {
+  const input = engineInput("selfhosted", {
+    "rejourney:target": "docker",
+    "rejourney:httpPort": "8081",
+    "rejourney:services": '{"api":{"memory":"1G","replicas":2}}',
+    "rejourney:JWT_SECRET": `{${GOOD}`,
+    "other:key": "x",
+  });
+  expect(loadSettings({ ...input, env: parseEnvFile("") })).toEqual(
+    dockerSettings({
+      httpPort: 8081,
+      services: { api: { memory: "1G", replicas: 2 } },
+      JWT_SECRET: `{${GOOD}`,
+    }),
+  );
+});
+
+test("the committed stacks are in order", () => {
+  for (const stack of ["selfhosted", "prod"])
+    expect(loadSettings({ ...fileInput(stack), env: parseEnvFile("") }).warnings, stack).toEqual([]);
+});
+
+test("a cluster has no built-in S3: the table storage_endpoints says which buckets there are", () => {
+  const { variables } = loadSettings({ ...fileInput("prod"), env: parseEnvFile("") });
+  expect(variables).toMatchObject({
+    S3_ENDPOINT: "",
+    SELF_HOSTED_MODE: "false",
+    PUBLIC_API_URL: "https://api.rejourney.example.com",
+  });
+});
+
+test("a stack that there is not is told of", () => {
+  expect(errorOf(() => fileInput("nowhere")).problems).toEqual([
+    { key: "Pulumi.nowhere.yaml", what: "is not there", mend: "name an existing stack by --stack" },
+  ]);
+});

@@ -1,0 +1,210 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { GENERATED_SECRETS, SECRET_NAMES, type SecretName } from "../../infra/app/secrets.ts";
+import program from "../../stacks/index.ts";
+import { GOOD, OTHER } from "./values.ts";
+
+// Mocks say what the program registers, not what the engine or a provider makes of it: that a state holds no
+// secret in plain text, and that a slot keeps its first value, only the real engine can show.
+
+const GENERATOR = "random:index/randomPassword:RandomPassword";
+const STASH = "pulumi:index:Stash";
+const STORE = "rejourney:secrets:SecretStore";
+
+interface Registered {
+  type: string;
+  name: string;
+  parent: string;
+  protect: boolean;
+  ignoreChanges: string[];
+  /** Inputs that are secret, by name. */
+  secret: string[];
+  inputs: Record<string, unknown>;
+}
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "rejourney-unit-"));
+  process.env.REJOURNEY_ENV_FILE = join(folder, ".env");
+});
+afterEach(() => {
+  delete process.env.REJOURNEY_ENV_FILE;
+  rmSync(folder, { recursive: true });
+});
+
+/** Runs the program's entry as the engine would; `inUse` are the values that slots of the state hold already. */
+async function deploy(
+  config: Record<string, string>,
+  env: string,
+  inUse: Partial<Record<SecretName, string>> = {},
+) {
+  writeFileSync(process.env.REJOURNEY_ENV_FILE!, env);
+  const registered: Registered[] = [];
+  await pulumi.runtime.setMocks(
+    {
+      newResource: ({ type, name, inputs }) => {
+        const state = { ...(inputs as Record<string, unknown>) };
+        if (type === GENERATOR) state.result = `${name} made`;
+        if (type === STASH) {
+          const held = Object.keys(inUse).find((secret) => name === slotOf(secret as SecretName));
+          state.output = held === undefined ? state.input : inUse[held as SecretName];
+        }
+        return { id: `${name}-id`, state };
+      },
+      call: () => ({}),
+    },
+    "rejourney",
+    "selfhosted",
+  );
+  pulumi.runtime.setAllConfig(config);
+  const outputs = (await pulumi.runtime.runInPulumiStack(async () => {
+    pulumi.runtime.registerStackTransformation(({ type, name, props, opts }) => {
+      const entry: Registered = {
+        type,
+        name,
+        parent: nameOf(opts.parent),
+        protect: opts.protect ?? false,
+        ignoreChanges: (opts as pulumi.CustomResourceOptions).ignoreChanges ?? [],
+        secret: [],
+        inputs: {},
+      };
+      registered.push(entry);
+      for (const [key, value] of Object.entries(props)) {
+        const output: pulumi.Output<unknown> = pulumi.output(value as string);
+        output.apply((plain) => (entry.inputs[key] = plain));
+        void pulumi.isSecret(output).then((secret) => secret && entry.secret.push(key));
+      }
+      return undefined;
+    });
+    return program();
+  })) as Record<string, unknown>;
+  const value = async (name: string) =>
+    new Promise<unknown>((resolve) => void pulumi.output(outputs[name] as string).apply(resolve));
+  return {
+    registered,
+    outputs,
+    differing: await value("secretsThatDifferFromTheirSource"),
+    empty: await value("secretsThatAreEmpty"),
+  };
+}
+
+const slotOf = (name: SecretName) => `secrets-${name.toLowerCase().replaceAll("_", "-")}`;
+
+function nameOf(resource: pulumi.Resource | undefined): string {
+  return (resource as unknown as { __name?: string } | undefined)?.__name ?? "";
+}
+
+const DOCKER = { "rejourney:target": "docker" };
+
+describe("the stack selfhosted", () => {
+  test("has exactly a slot for each secret, and a generator for each that can be generated", async () => {
+    const { registered } = await deploy(DOCKER, "");
+    const expected = [
+      `${STORE} secrets`,
+      ...SECRET_NAMES.map((name) => `${STASH} ${slotOf(name)}`),
+      ...GENERATED_SECRETS.map((name) => `${GENERATOR} ${slotOf(name)}-generated`),
+    ];
+    expect(registered.map(({ type, name }) => `${type} ${name}`).sort()).toEqual(expected.sort());
+  });
+
+  test("keeps every value as a secret, protected, below the store", async () => {
+    const { registered } = await deploy(DOCKER, `JWT_SECRET=${GOOD}`);
+    const leaves = registered.filter(({ type }) => type !== STORE);
+    expect(leaves).toHaveLength(SECRET_NAMES.length + GENERATED_SECRETS.length);
+    for (const { type, name, parent, protect, secret, ignoreChanges } of leaves) {
+      expect({ name, parent, protect }).toEqual({ name, parent: "secrets", protect: true });
+      if (type === STASH)
+        expect({ name, secret, ignoreChanges }).toEqual({
+          name,
+          secret: ["input"],
+          ignoreChanges: ["input"],
+        });
+    }
+    // What is not secret does not hold the value either.
+    const store = registered.find(({ type }) => type === STORE)!;
+    expect(store.inputs).toEqual({});
+  });
+
+  test("uses what a source gives, generates the rest, and leaves optional ones empty", async () => {
+    const config = { ...DOCKER, "rejourney:JWT_SIGNING_KEY": OTHER };
+    const { registered, empty, differing } = await deploy(config, `JWT_SECRET=${GOOD}\nSMTP_PASS=mail`);
+    const inputOf = (name: SecretName) =>
+      registered.find((entry) => entry.name === slotOf(name))!.inputs.input;
+    expect(inputOf("JWT_SECRET")).toBe(GOOD);
+    expect(inputOf("JWT_SIGNING_KEY")).toBe(OTHER);
+    expect(inputOf("SMTP_PASS")).toBe("mail");
+    expect(inputOf("STORAGE_ENCRYPTION_KEY")).toBe("secrets-storage-encryption-key-generated made");
+    expect(inputOf("STRIPE_SECRET_KEY")).toBe("");
+    expect(empty).toEqual([
+      "GITHUB_CLIENT_SECRET",
+      "STRIPE_SECRET_KEY",
+      "STRIPE_WEBHOOK_SECRET",
+      "TURNSTILE_SECRET_KEY",
+    ]);
+    expect(differing).toEqual([]);
+  });
+
+  test("names a source that holds another value than the one in use", async () => {
+    const env = `JWT_SECRET=${GOOD}\nJWT_SIGNING_KEY=${OTHER}`;
+    const { differing } = await deploy(DOCKER, env, { JWT_SECRET: "in use", JWT_SIGNING_KEY: OTHER });
+    expect(differing).toEqual(["JWT_SECRET"]);
+  });
+
+  test("generates as many hex digits as the application asks for", async () => {
+    const { registered } = await deploy(DOCKER, "");
+    const key = registered.find(({ name }) => name === "secrets-storage-encryption-key-generated")!;
+    expect(key.inputs).toMatchObject({
+      length: 64,
+      lower: false,
+      upper: false,
+      special: true,
+      overrideSpecial: "abcdef",
+    });
+  });
+
+  test("shows addresses and names alone as outputs", async () => {
+    const { outputs } = await deploy(DOCKER, `JWT_SECRET=${GOOD}`);
+    expect(Object.keys(outputs)).toEqual([
+      "dashboard",
+      "api",
+      "secretsThatDifferFromTheirSource",
+      "secretsThatAreEmpty",
+    ]);
+    for (const output of Object.values(outputs))
+      expect(await pulumi.isSecret(pulumi.output(output as string))).toBe(false);
+  });
+});
+
+describe("nothing is registered", () => {
+  test.each([
+    ["a bad key", DOCKER, "STORAGE_ENCRYPTION_KEY=", "STORAGE_ENCRYPTION_KEY is empty"],
+    [
+      "a bad setting",
+      { ...DOCKER, "rejourney:httpPort": "x" },
+      "",
+      "rejourney:httpPort is not a port number (1 to 65535)",
+    ],
+    [
+      "a cluster, for now",
+      { "rejourney:target": "kubernetes", "rejourney:domain": "r.example.com" },
+      "",
+      "The stack selfhosted is a cluster, which cannot be deployed yet",
+    ],
+  ])("for %s", async (_, config, env, message) => {
+    writeFileSync(process.env.REJOURNEY_ENV_FILE!, env);
+    let registered = 0;
+    const newResource = () => ({ id: String(registered++), state: {} });
+    await pulumi.runtime.setMocks({ newResource, call: () => ({}) }, "rejourney", "selfhosted");
+    pulumi.runtime.setAllConfig(config);
+    const error = await program().then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(pulumi.RunError.isInstance(error)).toBe(true);
+    expect((error as Error).message).toContain(message);
+    expect(registered).toBe(0);
+  });
+});
