@@ -151,6 +151,13 @@ export const SERVICES: readonly Service[] = [
   { ...WORKER, name: "retention-worker", command: ["node", "dist/worker/retentionWorker.js"] },
 ];
 
+/** What a data service may use at most, unless a setting says otherwise. */
+export const DATA_RESOURCES: Readonly<Record<Backend, Resources>> = {
+  postgres: { memoryMiB: 1024, cpus: 2 },
+  redis: { memoryMiB: 512, cpus: 1 },
+  storage: { memoryMiB: 512, cpus: 1 },
+};
+
 /** Runs once before the services of a release start; what it changes in the database stays. */
 export const MIGRATE = {
   name: "migrate",

@@ -2,7 +2,7 @@ import { MIGRATE, type Service } from "../app/catalogue.ts";
 import { healthCommand } from "../app/health.ts";
 import type { DockerSettings } from "../settings/load.ts";
 import type { ComposeService } from "./compose-spec.ts";
-import { confined, healthcheck } from "./container.ts";
+import { confined, healthcheck, limitsOf } from "./container.ts";
 import { escapeDollar, optionalReference, secretReference, variableReference } from "./references.ts";
 
 /** The user of the application's images. */
@@ -14,9 +14,9 @@ export function applicationService(
   settings: DockerSettings,
   image: string,
 ): ComposeService {
-  const override = settings.services[service.name] ?? {};
+  const override = settings.services[service.name];
   const needs = service.needs.filter((need) => need !== "storage" || settings.builtInStorage);
-  const command = override.command ?? service.command;
+  const command = override?.command ?? service.command;
   return {
     image,
     ...(command && { command: command.map(escapeDollar) }),
@@ -31,12 +31,8 @@ export function applicationService(
     }),
     // Each data service has a network of its own name, so that only who needs it reaches it.
     networks: [service.port === undefined ? "egress" : "edge", ...needs],
-    ...confined({
-      user: APP_USER,
-      memoryMiB: override.memory ?? service.resources.memoryMiB,
-      cpus: override.cpus ?? service.resources.cpus,
-    }),
-    ...(override.replicas !== undefined && { scale: override.replicas }),
+    ...confined({ user: APP_USER, ...limitsOf(override, service.resources) }),
+    ...(override?.replicas !== undefined && { scale: override.replicas }),
     init: true,
     stop_grace_period: `${service.stopSeconds}s`,
     healthcheck: healthcheck("CMD", ...healthCommand(service)),

@@ -1,12 +1,9 @@
+import type { Resources } from "../app/catalogue.ts";
 import type { ComposeHealthcheck, ComposeService } from "./compose-spec.ts";
 
-export interface ContainerArgs {
+export interface ContainerArgs extends Resources {
   /** `uid:gid`. */
   user: string;
-  /** Memory limit in MiB. */
-  memoryMiB: number;
-  /** CPU limit in cores. */
-  cpus: number;
   /** Size of `/tmp` in MiB, the only place besides the volumes that can be written. Default 64. */
   tmpMiB?: number;
 }
@@ -24,6 +21,14 @@ export function confined({ user, memoryMiB, cpus, tmpMiB = 64 }: ContainerArgs) 
     pids_limit: 512,
     logging: { driver: "json-file", options: { "max-size": "10m", "max-file": "3" } },
   } as const satisfies Partial<ComposeService>;
+}
+
+/** The limits of a service: what the settings say, else what the catalogue does. */
+export function limitsOf(
+  override: { memory?: number | undefined; cpus?: number | undefined } | undefined,
+  { memoryMiB, cpus }: Resources,
+): Resources {
+  return { memoryMiB: override?.memory ?? memoryMiB, cpus: override?.cpus ?? cpus };
 }
 
 /** Healthy once the command ends with 0; ill after half a minute without that, not counting the first minute. */

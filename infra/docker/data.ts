@@ -1,13 +1,18 @@
+import { DATA_RESOURCES } from "../app/catalogue.ts";
 import type { DockerSettings } from "../settings/load.ts";
 import type { ComposeService } from "./compose-spec.ts";
-import { confined, healthcheck } from "./container.ts";
+import { confined, healthcheck, limitsOf } from "./container.ts";
 import { secretReference, variableReference } from "./references.ts";
 
 /** PostgreSQL, one writer, in the layout that the official image has from version 18 on. */
-export function postgres({ variables }: DockerSettings, image: string): ComposeService {
-  const container = confined({ user: "999:999", memoryMiB: 1024, cpus: 2 });
+export function postgres({ variables, data }: DockerSettings, image: string): ComposeService {
+  const limits = limitsOf(data.postgres, DATA_RESOURCES.postgres);
+  const container = confined({ user: "999:999", ...limits });
+  // Shares of the memory that PostgreSQL's documentation starts from (runtime-config-resource, -query).
+  const share = (part: number) => `${Math.floor(limits.memoryMiB * part)}MB`;
   return {
     image,
+    command: ["postgres", "-c", `shared_buffers=${share(0.25)}`, "-c", `effective_cache_size=${share(0.75)}`],
     environment: {
       POSTGRES_USER: variableReference("POSTGRES_USER", variables.POSTGRES_USER),
       POSTGRES_DB: variableReference("POSTGRES_DB", variables.POSTGRES_DB),
@@ -30,7 +35,10 @@ export function postgres({ variables }: DockerSettings, image: string): ComposeS
 }
 
 /** Redis with password and append-only file. */
-export function redis(image: string): ComposeService {
+export function redis({ data }: DockerSettings, image: string): ComposeService {
+  const limits = limitsOf(data.redis, DATA_RESOURCES.redis);
+  // Below the limit, so that a full Redis refuses a write instead of being killed; the rest is for its rewrites.
+  const maxMemory = `${Math.floor(limits.memoryMiB * 0.75)}mb`;
   return {
     image,
     // The password comes by standard input, since a command line shows in `docker inspect` and in `ps`; sed
@@ -38,7 +46,7 @@ export function redis(image: string): ComposeService {
     entrypoint: ["/bin/sh", "-ec"],
     command: [
       String.raw`password=$$(printf %s "$$REDIS_PASSWORD" | sed 's/["\\]/\\&/g')
-exec redis-server - --dir /data --appendonly yes --maxmemory-policy noeviction --protected-mode no <<EOF
+exec redis-server - --dir /data --appendonly yes --maxmemory ${maxMemory} --maxmemory-policy noeviction --protected-mode no <<EOF
 requirepass "$$password"
 EOF
 `,
@@ -46,7 +54,7 @@ EOF
     environment: { REDIS_PASSWORD: secretReference("REDIS_PASSWORD") },
     networks: ["redis"],
     volumes: ["redis-data:/data"],
-    ...confined({ user: "999:999", memoryMiB: 512, cpus: 1, tmpMiB: 16 }),
+    ...confined({ user: "999:999", ...limits, tmpMiB: 16 }),
     stop_grace_period: "30s",
     healthcheck: healthcheck("CMD-SHELL", 'REDISCLI_AUTH="$$REDIS_PASSWORD" redis-cli ping | grep -q PONG'),
     restart: "unless-stopped",
@@ -54,7 +62,7 @@ EOF
 }
 
 /** The built-in S3 server: one process over plain files, a bucket is a folder. */
-export function storage({ variables }: DockerSettings, image: string): ComposeService {
+export function storage({ variables, data }: DockerSettings, image: string): ComposeService {
   const region = variableReference("S3_REGION", variables.S3_REGION);
   return {
     image,
@@ -67,7 +75,7 @@ export function storage({ variables }: DockerSettings, image: string): ComposeSe
     depends_on: { "prepare-volumes": { condition: "service_completed_successfully" } },
     networks: ["storage", "edge"],
     volumes: ["storage-data:/data"],
-    ...confined({ user: "1000:1000", memoryMiB: 512, cpus: 1 }),
+    ...confined({ user: "1000:1000", ...limitsOf(data.storage, DATA_RESOURCES.storage) }),
     stop_grace_period: "30s",
     healthcheck: healthcheck("CMD-SHELL", "wget -q -O /dev/null http://127.0.0.1:7070/health"),
     restart: "unless-stopped",

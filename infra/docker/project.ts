@@ -27,7 +27,7 @@ export function composeProject(
       ...Object.fromEntries(application),
       migrate: migrateService(settings, images.migration),
       postgres: postgres(settings, images.postgres),
-      redis: redis(images.redis),
+      redis: redis(settings, images.redis),
       ...(builtInStorage && { storage: storage(settings, images.storage) }),
       ...(prepare && { "prepare-volumes": prepare }),
     },

@@ -45,20 +45,18 @@ export function givenSecrets(config: Partial<Record<SecretName, unknown>>, { ent
 }
 
 /** The variables that a source gives, `.env` before the stack's settings, and what is wrong with them. */
-export function givenVariables(
-  configured: Partial<Record<VariableName, string>>,
-  { entries, name: file }: EnvFile,
-) {
+export function givenVariables(configured: unknown, { entries, name: file }: EnvFile) {
+  const texts = new Map(Object.entries(configured ?? {}).map(([key, value]) => [key, String(value)]));
   const given: Partial<Record<VariableName, string>> = {};
   const problems: Problem[] = [];
   for (const name of VARIABLES) {
     const entry = entries.get(name);
-    const value = entry?.value ?? configured[name];
+    const value = entry?.value ?? texts.get(name);
     if (value === undefined) continue;
+    given[name] = value;
     const what = variableFault(name, value);
     const place = entry === undefined ? `rejourney:variables.${name}` : `line ${entry.line} of ${file}`;
-    if (what === undefined) given[name] = value;
-    else problems.push({ key: name, what, mend: `correct ${place}, or remove it` });
+    if (what !== undefined) problems.push({ key: name, what, mend: `correct ${place}, or remove it` });
   }
   return { given, problems };
 }
@@ -111,11 +109,11 @@ export function configProblems(
       { key: RELEASE_VARIABLE, what: issue.message, mend: `correct line ${release.line} of ${env.name}` },
     ];
   if (issue.code !== "unrecognized_keys") {
-    const missing = issue.code === "invalid_type" && issue.input === undefined;
-    const what = missing
-      ? "is missing"
-      : issue.message.replace(/^Invalid input: /, "is not as it should be: ");
-    return [{ key: keyOf(issue.path), what, mend: `correct it in ${file}` }];
+    const key = keyOf(issue.path);
+    if (issue.code === "invalid_type" && issue.input === undefined)
+      return [{ key, what: "is missing", mend: `set it in ${file}` }];
+    const what = issue.message.replace(/^Invalid input: /, "is not as it should be: ");
+    return [{ key, what, mend: `correct it in ${file}` }];
   }
   const [at] = issue.path;
   const known =

@@ -65,7 +65,7 @@ export function loadSettings({ stack, config, env }: SettingsInput): Settings {
     { reportInput: true },
   );
   const secrets = givenSecrets(secret, env);
-  const variables = givenVariables(parsed.data?.variables ?? {}, env);
+  const variables = givenVariables(plain.variables, env);
   const unknown = unknownEnvKeys(env);
   const problems = [
     ...env.problems,

@@ -16,8 +16,8 @@ const NOT_A_PORT = "is not a port number (1 to 65535)";
 const port = wholeNumber(NOT_A_PORT).min(1, NOT_A_PORT).max(65535, NOT_A_PORT);
 
 const TAG = /[\w][\w.-]{0,127}/;
-const release = z.coerce
-  .string()
+const release = z
+  .string("is a number for YAML, which drops zeros at its end; put it in quotes")
   .regex(new RegExp(`^${TAG.source}$`), "is not a tag such as 1.4.0")
   .refine((tag) => tag !== "latest", "is `latest`, which is another release tomorrow; give an exact tag");
 
@@ -34,11 +34,14 @@ const memory = z
   .regex(/^[1-9]\d*[MG]$/, "is not a memory size such as 512M or 2G")
   .transform((text) => Number.parseInt(text, 10) * (text.endsWith("G") ? 1024 : 1));
 
-const serviceOverride = z.strictObject({
+const limits = z.strictObject({
   /** Memory limit, as `512M` or `2G`; in MiB once parsed. Default: the catalogue's. */
   memory: memory.optional(),
   /** CPU limit in cores. Default: the catalogue's. */
   cpus: z.coerce.number("is not a number of cores").min(0.05, "is below 0.05 cores").optional(),
+});
+
+const serviceOverride = limits.extend({
   /** How many run; 0 for a worker that the release does not have. Default 1. */
   replicas: wholeNumber("is not a whole number").min(0, "is below 0").max(20, "is above 20").optional(),
   /** Replaces the catalogue's command. */
@@ -88,6 +91,8 @@ export const dockerSchema = z.strictObject({
   httpsPort: port.default(443),
   /** Changes to services of the catalogue, by name. */
   services: services("docker"),
+  /** Other limits for a data service. PostgreSQL and Redis are tuned to their memory. */
+  data: z.partialRecord(z.enum(["postgres", "redis", "storage"]), limits).default({}),
 });
 
 /** The settings of a cluster. */

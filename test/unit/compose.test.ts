@@ -156,6 +156,17 @@ describe("the project", () => {
     expect(services["alert-worker"]).toEqual(project().services["alert-worker"]);
   });
 
+  test("tunes PostgreSQL and Redis to the memory that they have", () => {
+    const { services } = project({ data: { postgres: { memory: "4G", cpus: 4 }, redis: { memory: "1G" } } });
+    expect(services.postgres).toMatchObject({
+      command: ["postgres", "-c", "shared_buffers=1024MB", "-c", "effective_cache_size=3072MB"],
+      mem_limit: "4096m",
+      cpus: 4,
+    });
+    expect(services.redis).toMatchObject({ mem_limit: "1024m", cpus: 1 });
+    expect(services.redis!.command!.join("")).toContain(" --maxmemory 768mb --maxmemory-policy noeviction ");
+  });
+
   test("takes another migration", () => {
     const { services } = project({
       migrateCommand: ["sh", "-c", "drizzle-kit migrate && tsx src/db/seed.ts"],

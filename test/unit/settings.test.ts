@@ -86,6 +86,16 @@ describe("a single node", () => {
 });
 
 describe("problems", () => {
+  test("that one brings along are not told", () => {
+    const env = "S3_ENDPOINT=https://s3.example.com\nS3_ACCESS_KEY_ID=AK\nS3_SECRET_ACCESS_KEY=SK\n";
+    expect(problemsOf({ httpPort: 0, variables: { S3_BUCKET: "mine" } }, env)).toEqual([
+      "rejourney:httpPort is not a port number (1 to 65535)",
+    ]);
+    expect(problemsOf({}, `${env}S3_BUCKET=Mine\n`)).toEqual([
+      "S3_BUCKET is not a bucket name (3 to 63 of a-z, 0-9, dot and hyphen)",
+    ]);
+  });
+
   test("come all at once, each with its key, its fault and its mend, and no value", () => {
     const config = {
       domian: "x.example.com",
@@ -150,6 +160,13 @@ describe("problems", () => {
     [{ acmeEmail: "me" }, "rejourney:acmeEmail is not an e-mail address"],
     [{ httpPort: "80 80" }, "rejourney:httpPort is not a port number (1 to 65535)"],
     [{ release: "a b" }, "rejourney:release is not a tag such as 1.4.0"],
+    [
+      { release: 1.1 },
+      "rejourney:release is a number for YAML, which drops zeros at its end; put it in quotes",
+    ],
+    [{ variables: { SMTP_PORT: 0 } }, "SMTP_PORT is not a port number (1 to 65535)"],
+    [{ data: { postgres: { replicas: 2 } } }, "rejourney:data.postgres.replicas is unknown"],
+    [{ target: "kubernetes" }, "rejourney:domain is missing"],
     [
       { images: { api: "x/api" } },
       "rejourney:images.api is not an image reference with an exact tag or a digest",
