@@ -33,6 +33,12 @@ secrets
   .addOption(jsonOption)
   .action(secretsGenerate);
 
+// Whoever reads the output may go away, as `head` does.
+for (const stream of [process.stdout, process.stderr])
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+
 try {
   await program.parseAsync();
 } catch (error) {

@@ -15,6 +15,7 @@ export function traefik(settings: DockerSettings, image: string): ComposeService
     "--global.checknewversion=false",
     "--global.sendanonymoususage=false",
     "--log.level=INFO",
+    "--log.nocolor=true",
     "--ping=true",
     "--providers.file.filename=/tmp/routes.yml",
     "--entrypoints.http.address=:8000",

@@ -53,6 +53,13 @@ describe("secrets check", () => {
     expect(stdout + stderr).not.toContain(GOOD);
   });
 
+  test("bears a reader that goes away", () => {
+    const cli = join(projectRoot, "cli", "rejourney.mjs");
+    const script = `set -o pipefail; "${cli}" secrets check --env-file "${envFile("")}" | true`;
+    const { status, stderr } = spawnSync("bash", ["-c", script], { encoding: "utf8" });
+    expect([status, stderr]).toEqual([0, ""]);
+  });
+
   test("as JSON", () => {
     const { status, stdout } = rejourney([
       "secrets",
