@@ -1,6 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { SERVICES } from "./app/catalogue.ts";
 import { imagesOf } from "./app/images.ts";
 import { composeProject } from "./docker/project.ts";
 import { yamlText } from "./docker/yaml.ts";
@@ -17,9 +16,9 @@ const HEADER = `# The stack selfhosted, rendered by \`npm run render\`; change i
 const RELEASE = "${REJOURNEY_RELEASE:?is missing, add it to .env: the release of Rejourney to run}";
 
 /** The single node by its settings, as text for `docker compose`. */
-export function composeText(settings: DockerSettings, services = SERVICES): string {
+function composeText(settings: DockerSettings): string {
   const images = imagesOf(settings.release ?? RELEASE, settings.images);
-  return HEADER + yamlText(composeProject(settings, images, services));
+  return HEADER + yamlText(composeProject(settings, images));
 }
 
 /** The committed renderings, by path below the project's folder. Throws SettingsError. */

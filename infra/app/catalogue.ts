@@ -167,6 +167,6 @@ export const MIGRATE = {
 } as const;
 
 /** The services that run on a target, in the order of the catalogue. */
-export function servicesOn(target: Target, services: readonly Service[] = SERVICES): readonly Service[] {
-  return services.filter((service) => service.targets.includes(target));
+export function servicesOn(target: Target): readonly Service[] {
+  return SERVICES.filter((service) => service.targets.includes(target));
 }

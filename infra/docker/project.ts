@@ -1,4 +1,4 @@
-import { SERVICES, servicesOn } from "../app/catalogue.ts";
+import { servicesOn } from "../app/catalogue.ts";
 import type { Images } from "../app/images.ts";
 import type { DockerSettings } from "../settings/load.ts";
 import { applicationService, migrateService } from "./application.ts";
@@ -10,13 +10,9 @@ import { traefik } from "./traefik.ts";
  * The catalogue and the settings as a Compose project. It holds no secret: each is a reference that Compose
  * resolves.
  */
-export function composeProject(
-  settings: DockerSettings,
-  images: Images,
-  services = SERVICES,
-): ComposeProject {
+export function composeProject(settings: DockerSettings, images: Images): ComposeProject {
   const { builtInStorage, domain } = settings;
-  const application = servicesOn("docker", services).map(
+  const application = servicesOn("docker").map(
     (service) => [service.name, applicationService(service, settings, images[service.image])] as const,
   );
   const prepare = prepareVolumes(settings, images.traefik);

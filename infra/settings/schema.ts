@@ -105,4 +105,3 @@ export const kubernetesSchema = z.strictObject({
 });
 
 export const schemas = { docker: dockerSchema, kubernetes: kubernetesSchema };
-export type ServiceOverride = z.infer<typeof serviceOverride>;

@@ -9,7 +9,7 @@ export interface GivenSecret {
 }
 
 /** Bytes (in UTF-8) that a key has at least: 256 bits, what HMAC-SHA-256 and AES-256 ask for. */
-export const KEY_BYTES = 32;
+const KEY_BYTES = 32;
 
 interface Rule {
   appliesTo: (definition: SecretDefinition) => boolean;
