@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { definitionOf, GENERATED_SECRETS, SECRET_NAMES, type SecretName } from "../infra/app/secrets.ts";
 import { type EnvFile, readEnvFile } from "../infra/settings/env.ts";
 import { loadSettings } from "../infra/settings/load.ts";
 import { SettingsError } from "../infra/settings/problem.ts";
 import { envPath, fileInput } from "../infra/settings/sources.ts";
-import { Failure, log } from "./output.ts";
+import { log } from "./output.ts";
+import { replaceFile } from "./replace-file.ts";
 
 interface Options {
   envFile?: string;
@@ -69,17 +70,4 @@ function filled({ text, entries }: EnvFile, names: readonly SecretName[]): strin
   for (const name of names.filter((name) => !entries.has(name)))
     result += `${result === "" || /[\r\n]$/.test(result) ? "" : lineBreak}${name}=${value(name)}${lineBreak}`;
   return result;
-}
-
-/** Puts the text in the file's place in one step, readable by its owner alone. A link stays a link. */
-function replaceFile(path: string, text: string): void {
-  const target = existsSync(path) ? realpathSync(path) : path;
-  const partial = `${target}.${process.pid}.partial`;
-  try {
-    writeFileSync(partial, text, { mode: 0o600, flush: true, flag: "wx" });
-    renameSync(partial, target);
-  } catch (error) {
-    rmSync(partial, { force: true });
-    throw new Failure(`Cannot write ${target}: ${(error as Error).message}. It was left as it was.`);
-  }
 }

@@ -173,6 +173,22 @@ describe("secrets generate", () => {
     expect(readFileSync(target, "utf8")).not.toMatch(/[^\r]\n/);
   });
 
+  test("removes what a killed run left, and nothing of one that still runs", () => {
+    const path = envFile("");
+    const dead = spawnSync("true").pid;
+    for (const pid of [dead, process.pid]) writeFileSync(`${path}.${pid}.partial`, "A=1");
+    expect(rejourney(["secrets", "generate", "--env-file", path]).status).toBe(0);
+    expect(readdirSync(folder).sort()).toEqual([".env", `.env.${process.pid}.partial`]);
+  });
+
+  test("of a file that cannot be written leaves it as it was, and says so", () => {
+    const path = join(folder, "no such folder", ".env");
+    const { status, stderr } = rejourney(["secrets", "generate", "--env-file", path]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^Cannot write .*no such folder.*: ENOENT/);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   test("of a file that would be misread changes nothing", () => {
     const path = envFile("JWT_SECRET=abc#def\n");
     const { status, stderr } = rejourney(["secrets", "generate", "--env-file", path]);
