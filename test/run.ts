@@ -1,8 +1,8 @@
 // `npm test [-- part …]`: the checks of the source, then each tier, what failed once more, and one line that counts.
-import { spawnSync } from "node:child_process";
+import { spawnSync, type StdioOptions } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { projectRoot } from "../infra/settings/sources.ts";
 
 interface Result {
@@ -20,23 +20,25 @@ const CHECKS: Record<string, readonly string[]> = {
 };
 const TIERS = ["unit"];
 /** Lines of an error that the summary at the end repeats. */
-const SHOWN_LINES = 12;
+const SHOWN_LINES = 10;
 
-function run([name, ...args]: readonly string[]) {
+function start([name, ...args]: readonly string[], stdio: StdioOptions) {
   const tool = join(projectRoot, "node_modules", ".bin", name!);
   const command = existsSync(tool) ? tool : process.execPath;
-  return spawnSync(command, args, { cwd: projectRoot, encoding: "utf8", maxBuffer: 2 ** 26 });
+  return spawnSync(command, args, { cwd: projectRoot, encoding: "utf8", maxBuffer: 2 ** 26, stdio });
 }
 
 function check(name: string): Result {
-  const { status, stdout, stderr, error } = run(CHECKS[name]!);
+  const { status, stdout, stderr, error } = start(CHECKS[name]!, "pipe");
   if (status === 0) return { passed: 1, skipped: 0, failures: [] };
-  const output = `${stdout ?? ""}${stderr ?? ""}${error?.message ?? ""}`.trimEnd();
-  return {
-    passed: 0,
-    skipped: 0,
-    failures: [`${name}\n${output.split("\n").slice(-SHOWN_LINES).join("\n")}`],
-  };
+  const output = `${stdout ?? ""}${stderr ?? ""}${error?.message ?? ""}`.trimEnd().split("\n");
+  return { passed: 0, skipped: 0, failures: [[name, ...output.slice(-SHOWN_LINES)].join("\n")] };
+}
+
+/** The error of a test, without the part of its stack that is not this project's. */
+function shortened(error: string): string {
+  const lines = error.split("\n").filter((line) => !/^\s+at .*(node_modules|<anonymous>)/.test(line));
+  return lines.slice(0, SHOWN_LINES).join("\n");
 }
 
 interface Report {
@@ -62,8 +64,8 @@ function tier(name: string): Result {
       "--reporter=json",
       `--outputFile.json=${file}`,
     ];
-    const { stdout, stderr } = run(["vitest", ...args]);
-    process.stderr.write(`${stdout}${stderr}`);
+    // Its progress goes to standard error: standard output is for what failed, and the count.
+    const { status } = start(["vitest", ...args], ["ignore", 2, 2]);
     if (!existsSync(file)) return { passed: 0, skipped: 0, failures: [`${name}: vitest gave no report`] };
     const report = JSON.parse(readFileSync(file, "utf8")) as Report;
     const failures = report.testResults.flatMap(({ name: path, message, assertionResults }) => {
@@ -71,11 +73,10 @@ function tier(name: string): Result {
       const told = failed.map(({ fullName, failureMessages }) => [fullName, failureMessages[0] ?? ""]);
       // A file that does not even load has no test to tell of.
       if (failed.length === 0 && message !== "") told.push(["did not load", message]);
-      return told.map(
-        ([test, why]) => `${path}: ${test}\n${why!.split("\n").slice(0, SHOWN_LINES).join("\n")}`,
-      );
+      return told.map(([test, why]) => `${relative(projectRoot, path)}: ${test}\n${shortened(why!)}`);
     });
-    if (!report.success && failures.length === 0) failures.push(`${name}: vitest failed`);
+    // An error outside of any test; vitest has shown it above.
+    if (failures.length === 0 && (status !== 0 || !report.success)) failures.push(`${name}: vitest failed`);
     return {
       passed: report.numPassedTests,
       skipped: report.numPendingTests + report.numTodoTests,
@@ -102,6 +103,10 @@ for (const name of asked.length > 0 ? asked : parts) {
   total.failures.push(...failures);
 }
 for (const failure of total.failures) process.stdout.write(`\nFAILED ${failure}\n`);
+// The names once more: of many failures, the end of a log shows the last ones alone.
+if (total.failures.length > 3)
+  for (const failure of total.failures.slice(0, 15))
+    process.stdout.write(`${failure.split("\n")[0]!.slice(0, 150)}\n`);
 process.stdout.write(`\n${total.passed} passed, ${total.failures.length} failed, ${total.skipped} skipped\n`);
 // A skipped test is one that did not run; where everything has to run, that is a failure.
 const incomplete = total.passed === 0 || (process.env.CI === "true" && total.skipped > 0);
