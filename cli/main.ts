@@ -29,6 +29,7 @@ secrets
 secrets
   .command("generate")
   .description("fill what is missing in .env; what is there stays")
+  .addOption(stackOption)
   .addOption(envFileOption)
   .addOption(jsonOption)
   .action(secretsGenerate);

@@ -2,20 +2,22 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { definitionOf, GENERATED_SECRETS, SECRET_NAMES, type SecretName } from "../infra/app/secrets.ts";
+import { namesExternalStorage } from "../infra/settings/check.ts";
 import { type EnvFile, readEnvFile } from "../infra/settings/env.ts";
 import { loadSettings } from "../infra/settings/load.ts";
 import { SettingsError } from "../infra/settings/problem.ts";
-import { envPath, fileInput } from "../infra/settings/sources.ts";
+import { envPath, fileInput, stackConfig } from "../infra/settings/sources.ts";
 import { log } from "./output.ts";
 import { replaceFile } from "./replace-file.ts";
 
 interface Options {
+  stack: string;
   envFile?: string;
   json: boolean;
 }
 
 /** Checks the stack's settings and `.env`. Throws SettingsError with all problems at once. */
-export function secretsCheck({ stack, envFile, json }: Options & { stack: string }): void {
+export function secretsCheck({ stack, envFile, json }: Options): void {
   useEnvFile(envFile);
   const { secrets, encrypted, warnings } = loadSettings(fileInput(stack));
   const rows = SECRET_NAMES.map((name) => ({ name, status: statusOf(name, secrets, encrypted) }));
@@ -34,11 +36,15 @@ function statusOf(name: SecretName, secrets: object, encrypted: readonly SecretN
 }
 
 /** Gives `.env` the secrets that it lacks. Lines that are there stay as they are, empty ones get a value. */
-export function secretsGenerate({ envFile, json }: Options): void {
+export function secretsGenerate({ stack, envFile, json }: Options): void {
   useEnvFile(envFile);
   const env = readEnvFile(envPath());
   if (env.problems.length > 0) throw new SettingsError(env.problems);
-  const added = GENERATED_SECRETS.filter((name) => lacks(env, name));
+  const externalStorage = namesExternalStorage(stackConfig(stack), env);
+  const added = GENERATED_SECRETS.filter(
+    // The keys of an external S3 come from its provider.
+    (name) => (env.entries.get(name)?.value ?? "") === "" && !(externalStorage && name.startsWith("S3_")),
+  );
   if (added.length > 0) replaceFile(envPath(), filled(env, added));
   else if (existsSync(envPath()) && (statSync(envPath()).mode & 0o077) !== 0) chmodSync(envPath(), 0o600);
   if (json) process.stdout.write(`${JSON.stringify({ added })}\n`);
@@ -47,12 +53,6 @@ export function secretsGenerate({ envFile, json }: Options): void {
 
 function useEnvFile(path: string | undefined): void {
   if (path !== undefined) process.env.REJOURNEY_ENV_FILE = resolve(path);
-}
-
-function lacks({ entries }: EnvFile, name: SecretName): boolean {
-  // The keys of an external S3 come from its provider.
-  if (name.startsWith("S3_") && entries.has("S3_ENDPOINT")) return false;
-  return (entries.get(name)?.value ?? "") === "";
 }
 
 /** The text of the file with a new value for each name: in the place of its empty entry, else at the end. */

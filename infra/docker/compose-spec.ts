@@ -23,7 +23,7 @@ export interface ComposeService {
   read_only: true;
   cap_drop: readonly ["ALL"];
   cap_add?: readonly string[];
-  security_opt: readonly ["no-new-privileges:true"];
+  security_opt: readonly ["no-new-privileges=true"];
   mem_limit: string;
   cpus: number;
   pids_limit: number;

@@ -14,7 +14,7 @@ export function confined({ user, memoryMiB, cpus, tmpMiB = 64 }: ContainerArgs) 
     user,
     read_only: true,
     cap_drop: ["ALL"],
-    security_opt: ["no-new-privileges:true"],
+    security_opt: ["no-new-privileges=true"],
     tmpfs: [`/tmp:size=${tmpMiB}m,mode=1777`],
     mem_limit: `${memoryMiB}m`,
     cpus,

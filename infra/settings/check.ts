@@ -44,6 +44,11 @@ export function givenSecrets(config: Partial<Record<SecretName, unknown>>, { ent
   return { given, encrypted };
 }
 
+/** True when an external S3 is named, by `.env` or by the stack's settings. */
+export function namesExternalStorage(config: Record<string, unknown>, { entries }: EnvFile): boolean {
+  return entries.has("S3_ENDPOINT") || "S3_ENDPOINT" in Object(config.variables);
+}
+
 /** The variables that a source gives, `.env` before the stack's settings, and what is wrong with them. */
 export function givenVariables(configured: unknown, { entries, name: file }: EnvFile) {
   const texts = new Map(Object.entries(configured ?? {}).map(([key, value]) => [key, String(value)]));

@@ -22,7 +22,12 @@ export function envPath(): string {
  * named is not there, or cannot be read.
  */
 export function fileInput(stack: string): SettingsInput {
-  return { stack, config: readStackFile(join(projectRoot, `Pulumi.${stack}.yaml`)), env: readEnv() };
+  return { stack, config: stackConfig(stack), env: readEnv() };
+}
+
+/** The settings in `Pulumi.<stack>.yaml`, without the `rejourney:` before each key. Throws SettingsError. */
+export function stackConfig(stack: string): Record<string, unknown> {
+  return readStackFile(join(projectRoot, `Pulumi.${stack}.yaml`));
 }
 
 /** What the engine hands to the program: every setting as a text, objects as JSON, secrets in the clear. */

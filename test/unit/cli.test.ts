@@ -41,6 +41,17 @@ function envFile(text: string, mode = 0o600): string {
   return path;
 }
 
+/** A copy of this project, which a test may change. */
+function copy(): string {
+  const project = join(folder, "project");
+  for (const part of ["cli", "infra", "tools", "package.json", "package-lock.json"])
+    cpSync(join(projectRoot, part), join(project, part), { recursive: true });
+  for (const file of ["docker-compose.selfhosted.yml", "Pulumi.selfhosted.yaml"])
+    cpSync(join(projectRoot, file), join(project, file));
+  symlinkSync(join(projectRoot, "node_modules"), join(project, "node_modules"));
+  return project;
+}
+
 describe("secrets check", () => {
   test("tells of each secret, and shows none", () => {
     const path = envFile(`JWT_SECRET=${GOOD}\nTHEME=dark\n`);
@@ -51,6 +62,26 @@ describe("secrets check", () => {
     expect(stdout).toMatch(/^SMTP_PASS +absent, optional$/m);
     expect(stderr).toBe("Warning: THEME (.env line 2) is not known and is not used.\n");
     expect(stdout + stderr).not.toContain(GOOD);
+  });
+
+  test("leaves what the stack's file holds encrypted to the engine", () => {
+    const project = copy();
+    const stack = "config:\n  rejourney:target: docker\n  rejourney:JWT_SECRET:\n    secure: v1:abc:def\n";
+    writeFileSync(join(project, "Pulumi.selfhosted.yaml"), stack);
+    const { status, stdout } = rejourney(["secrets", "check"], project);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^JWT_SECRET +encrypted, checked by the engine$/m);
+  });
+
+  test.each([
+    ["config: [", "Pulumi.selfhosted.yaml is not valid YAML (line 1)."],
+    ["other: 1", "Pulumi.selfhosted.yaml has no settings below `config:`."],
+  ])("of a stack's file that cannot be read: %s", (text, message) => {
+    const project = copy();
+    writeFileSync(join(project, "Pulumi.selfhosted.yaml"), text);
+    const { status, stderr } = rejourney(["secrets", "check"], project);
+    expect(status).toBe(1);
+    expect(stderr).toContain(message);
   });
 
   test("bears a reader that goes away", () => {
@@ -152,9 +183,16 @@ describe("secrets generate", () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 
-  test("leaves the keys of an external S3 to its provider", () => {
-    const path = envFile("S3_ENDPOINT=https://s3.example.com\n");
-    const { stdout } = rejourney(["secrets", "generate", "--json", "--env-file", path]);
+  test.each([
+    ["the .env", "S3_ENDPOINT=https://s3.example.com\n", ""],
+    ["the stack's file", "", "  rejourney:variables: { S3_ENDPOINT: https://s3.example.com }\n"],
+  ])("leaves the keys of an external S3 to its provider when %s names one", (_, env, variables) => {
+    const project = copy();
+    writeFileSync(
+      join(project, "Pulumi.selfhosted.yaml"),
+      `config:\n  rejourney:target: docker\n${variables}`,
+    );
+    const { stdout } = rejourney(["secrets", "generate", "--json", "--env-file", envFile(env)], project);
     expect((JSON.parse(stdout) as { added: string[] }).added).toEqual(
       GENERATED_SECRETS.filter((name) => !name.startsWith("S3_")),
     );
@@ -211,17 +249,6 @@ describe("wrong use", () => {
 });
 
 describe("render", () => {
-  /** A copy of this project, which a test may change. */
-  function copy(): string {
-    const project = join(folder, "project");
-    for (const part of ["cli", "infra", "tools", "package.json", "package-lock.json"])
-      cpSync(join(projectRoot, part), join(project, part), { recursive: true });
-    for (const file of ["docker-compose.selfhosted.yml", "Pulumi.selfhosted.yaml"])
-      cpSync(join(projectRoot, file), join(project, file));
-    symlinkSync(join(projectRoot, "node_modules"), join(project, "node_modules"));
-    return project;
-  }
-
   test("of a worker whose memory is changed in the catalogue changes exactly one line", () => {
     const project = copy();
     const compose = join(project, "docker-compose.selfhosted.yml");

@@ -52,7 +52,7 @@ describe("the project", () => {
       expect(service, name).toMatchObject({
         read_only: true,
         cap_drop: ["ALL"],
-        security_opt: ["no-new-privileges:true"],
+        security_opt: ["no-new-privileges=true"],
         pids_limit: 512,
         logging: { driver: "json-file", options: { "max-size": "10m", "max-file": "3" } },
       });
