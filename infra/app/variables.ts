@@ -22,4 +22,5 @@ export const VARIABLES = [
 export type VariableName = (typeof VARIABLES)[number];
 
 /** Variables put together from others: the connection strings, which hold a password. */
-export type DerivedName = "DATABASE_URL" | "REDIS_URL";
+export const DERIVED = ["DATABASE_URL", "REDIS_URL"] as const;
+export type DerivedName = (typeof DERIVED)[number];

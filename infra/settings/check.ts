@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { SECRET_NAMES, type SecretName } from "../app/secrets.ts";
-import { VARIABLES, type VariableName } from "../app/variables.ts";
+import { DERIVED, VARIABLES, type VariableName } from "../app/variables.ts";
 import type { EnvFile } from "./env.ts";
 import { nearest } from "./nearest.ts";
 import type { Problem } from "./problem.ts";
@@ -90,6 +90,12 @@ export function unknownEnvKeys({ entries, name: file }: EnvFile) {
   const warnings: string[] = [];
   for (const [key, { line }] of entries) {
     if (known.includes(key)) continue;
+    if ((DERIVED as readonly string[]).includes(key)) {
+      warnings.push(
+        `${key} (${file} line ${line}) is for docker compose --env-file alone; here it follows from the password.`,
+      );
+      continue;
+    }
     const near = nearest(key, known);
     if (near === undefined) warnings.push(`${key} (${file} line ${line}) is not known and is not used.`);
     else

@@ -209,6 +209,12 @@ test("an unknown key of no resemblance is a warning", () => {
   ]);
 });
 
+test("a connection string in .env is for docker compose alone, and the warning says so", () => {
+  expect(dockerSettings({}, "REDIS_URL=redis://:hidden@redis:6379/0").warnings).toEqual([
+    "REDIS_URL (.env line 1) is for docker compose --env-file alone; here it follows from the password.",
+  ]);
+});
+
 test("the engine's form of the settings means the same as the file's", () => {
   const input = engineInput("selfhosted", {
     "rejourney:target": "docker",
