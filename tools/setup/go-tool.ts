@@ -1,0 +1,71 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { execa } from "execa";
+import { cacheDir } from "./cache.ts";
+import { ensureGo } from "./go.ts";
+import type { Log } from "./log.ts";
+
+interface GoTool {
+  package: string;
+  /** Linker flags beyond `-s -w`. */
+  ldflags: string;
+  /** How long a first build takes on two cores. */
+  takes: string;
+}
+
+/** Tools that are built from the Go module proxy; each is pinned by a module of its own in tools/go. */
+const GO_TOOLS = {
+  pulumi: {
+    package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+    ldflags: "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=3.250.0",
+    takes: "3 to 4 minutes",
+  },
+} as const satisfies Record<string, GoTool>;
+
+export type GoToolName = keyof typeof GO_TOOLS;
+
+/** The path at which a tool is kept once it is built, in a folder of its own keyed by everything that pins it. */
+export function goToolPath(name: GoToolName): string {
+  const key = createHash("sha256").update(flagsOf(name));
+  for (const file of ["go.mod", "go.sum"]) key.update(readFileSync(join(moduleOf(name), file)));
+  return join(cacheDir, "tools", `${name}-${key.digest("hex").slice(0, 12)}`, name);
+}
+
+/**
+ * The path of a tool, built on first use. It is put in place by a rename, so a build that is killed leaves nothing
+ * that a later run would take. Throws with the end of the compiler's output.
+ */
+export async function goTool(name: GoToolName, log: Log): Promise<string> {
+  const target = goToolPath(name);
+  if (existsSync(target)) return target;
+  mkdirSync(dirname(target), { recursive: true });
+  const go = await ensureGo(log);
+  log(`Building ${name} from the Go module proxy; this takes ${GO_TOOLS[name].takes}, once …`);
+  const started = Date.now();
+  const timer = setInterval(() => log(`  ${name}: ${Math.round((Date.now() - started) / 1000)} s …`), 15_000);
+  const partial = `${target}.${process.pid}.partial`;
+  const flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", flagsOf(name)];
+  try {
+    const build = await execa(go, ["build", ...flags, "-o", partial, GO_TOOLS[name].package], {
+      cwd: moduleOf(name),
+      env: { CGO_ENABLED: "0", GOFLAGS: "", GOTOOLCHAIN: "auto" },
+      reject: false,
+    });
+    if (build.exitCode !== 0)
+      throw new Error(`Building ${name} failed:\n${build.stderr.split("\n").slice(-8).join("\n")}`);
+    renameSync(partial, target);
+  } finally {
+    clearInterval(timer);
+    rmSync(partial, { force: true });
+  }
+  return target;
+}
+
+function flagsOf(name: GoToolName): string {
+  return `-s -w ${GO_TOOLS[name].ldflags}`;
+}
+
+function moduleOf(name: GoToolName): string {
+  return join(import.meta.dirname, "..", "go", name);
+}

@@ -1,0 +1,164 @@
+// A resource provider over Pulumi's provider protocol, for machines that cannot download the official plugin.
+import { createRequire } from "node:module";
+import { isDeepStrictEqual } from "node:util";
+import { credentials, Server, ServerCredentials, status } from "@grpc/grpc-js";
+import { EngineClient } from "@pulumi/pulumi/proto/engine_grpc_pb.js";
+import engine from "@pulumi/pulumi/proto/engine_pb.js";
+import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
+import { ResourceProviderService } from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+import provider from "@pulumi/pulumi/proto/provider_pb.js";
+import empty from "google-protobuf/google/protobuf/empty_pb.js";
+import structs from "google-protobuf/google/protobuf/struct_pb.js";
+import { endWithEngine } from "./lifetime.ts";
+import { STAND_IN } from "./mark.ts";
+
+export type Props = Record<string, unknown>;
+
+/** Shows a line of a resource's progress to whoever watches the engine; it passes when the resource is done. */
+export type Say = (line: string) => void;
+
+interface Made {
+  id: string;
+  outputs: Props;
+}
+
+export interface Behaviour {
+  /** The inputs that each type of resource takes. Any other type, and any other input, is refused. */
+  types: Record<string, readonly string[]>;
+  /** Inputs whose change replaces the resource. */
+  replaces: readonly string[];
+  create(type: string, inputs: Props, say: Say): Made | Promise<Made>;
+  update(type: string, inputs: Props, old: Props, say: Say): Props | Promise<Props>;
+  remove?(type: string, outputs: Props, say: Say): Promise<void>;
+  cancel?(): void;
+}
+
+type Reply = (error: { code: status; details: string } | null, message?: unknown) => void;
+
+/** Serves the provider of npm package `@pulumi/<name>`; prints its port, as the engine expects. */
+export function serve(name: string, behaviour: Behaviour): void {
+  const { version } = createRequire(import.meta.url)(`@pulumi/${name}/package.json`) as { version: string };
+  const client = new EngineClient(process.argv.at(-1)!, credentials.createInsecure());
+  const teller =
+    (urn: string): Say =>
+    (line) => {
+      const request = new engine.LogRequest();
+      request.setSeverity(engine.LogSeverity.INFO);
+      request.setUrn(urn);
+      request.setMessage(line);
+      request.setEphemeral(true);
+      client.log(request, () => {}); // a line that gets lost stops nothing
+    };
+  const cancel = () => behaviour.cancel?.();
+  endWithEngine(cancel);
+  const server = new Server({ "grpc.max_receive_message_length": -1 });
+  server.addService(ResourceProviderService, {
+    getPluginInfo: unary(() => {
+      const info = new plugin.PluginInfo();
+      info.setVersion(version);
+      return info;
+    }),
+    checkConfig: unary((request: provider.CheckRequest) => {
+      const response = new provider.CheckResponse();
+      response.setInputs(structOf({ ...propsOf(request.getNews()), [STAND_IN]: true }));
+      return response;
+    }),
+    diffConfig: unary(() => new provider.DiffResponse()),
+    configure: unary(() => {
+      // The engine then unwraps secret inputs, and marks outputs of the same name as secret.
+      const response = new provider.ConfigureResponse();
+      response.setAcceptsecrets(false);
+      return response;
+    }),
+    check: unary((request: provider.CheckRequest) => {
+      const response = new provider.CheckResponse();
+      response.setInputs(request.getNews());
+      response.setFailuresList(refusals(behaviour, typeOf(request.getUrn()), propsOf(request.getNews())));
+      return response;
+    }),
+    diff: unary((request: provider.DiffRequest) => {
+      const [old, now] = [propsOf(request.getOldInputs()), propsOf(request.getNews())];
+      const changed = behaviour.types[typeOf(request.getUrn())]!.filter(
+        (key) => !isDeepStrictEqual(old[key], now[key]),
+      );
+      const response = new provider.DiffResponse();
+      const { DIFF_SOME, DIFF_NONE } = provider.DiffResponse.DiffChanges;
+      response.setChanges(changed.length > 0 ? DIFF_SOME : DIFF_NONE);
+      response.setDiffsList(changed);
+      response.setReplacesList(changed.filter((key) => behaviour.replaces.includes(key)));
+      return response;
+    }),
+    create: unary(async (request: provider.CreateRequest) => {
+      const inputs = propsOf(request.getProperties());
+      const made = await behaviour.create(typeOf(request.getUrn()), inputs, teller(request.getUrn()));
+      const response = new provider.CreateResponse();
+      response.setId(made.id);
+      response.setProperties(structOf({ ...inputs, ...made.outputs }));
+      return response;
+    }),
+    update: unary(async (request: provider.UpdateRequest) => {
+      const [inputs, old] = [propsOf(request.getNews()), propsOf(request.getOlds())];
+      const outputs = await behaviour.update(typeOf(request.getUrn()), inputs, old, teller(request.getUrn()));
+      const response = new provider.UpdateResponse();
+      response.setProperties(structOf({ ...inputs, ...outputs }));
+      return response;
+    }),
+    delete: unary(async (request: provider.DeleteRequest) => {
+      const outputs = propsOf(request.getProperties());
+      await behaviour.remove?.(typeOf(request.getUrn()), outputs, teller(request.getUrn()));
+      return new empty.Empty();
+    }),
+    read: unary((request: provider.ReadRequest) => {
+      const response = new provider.ReadResponse();
+      response.setId(request.getId());
+      response.setProperties(request.getProperties());
+      response.setInputs(request.getInputs());
+      return response;
+    }),
+    cancel: unary(() => {
+      cancel();
+      return new empty.Empty();
+    }),
+  });
+  server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
+    if (error) throw error;
+    process.stdout.write(`${port}\n`);
+  });
+}
+
+function unary<Request>(answer: (request: Request) => unknown) {
+  return ({ request }: { request: Request }, reply: Reply): void => {
+    // A promise first, so that what throws at once is answered like what rejects.
+    Promise.resolve(request)
+      .then(answer)
+      .then(
+        (message) => reply(null, message),
+        (error: Error) => reply({ code: status.UNKNOWN, details: error.message }),
+      );
+  };
+}
+
+function refusals({ types }: Behaviour, type: string, inputs: Props): provider.CheckFailure[] {
+  const known = types[type];
+  const unknown = known === undefined ? [""] : Object.keys(inputs).filter((key) => !known.includes(key));
+  return unknown.map((key) => {
+    const failure = new provider.CheckFailure();
+    failure.setProperty(key);
+    failure.setReason(
+      known === undefined ? `the stand-in does not know ${type}` : "the stand-in does not know this input",
+    );
+    return failure;
+  });
+}
+
+function typeOf(urn: string): string {
+  return urn.split("::")[2]!.split("$").at(-1)!;
+}
+
+function propsOf(struct: structs.Struct | undefined): Props {
+  return struct?.toJavaScript() ?? {};
+}
+
+function structOf(props: Props): structs.Struct {
+  return structs.Struct.fromJavaScript(props as Record<string, structs.JavaScriptValue>);
+}
