@@ -1,10 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { imagesOf } from "./app/images.ts";
 import { composeProject } from "./docker/project.ts";
 import { yamlText } from "./docker/yaml.ts";
 import { parseEnvFile } from "./settings/env.ts";
-import { type DockerSettings, loadDockerSettings } from "./settings/load.ts";
+import { loadDockerSettings } from "./settings/load.ts";
 import { fileInput, projectRoot } from "./settings/sources.ts";
 
 const COMPOSE_FILE = "docker-compose.selfhosted.yml";
@@ -12,20 +11,11 @@ const HEADER = `# The stack selfhosted, rendered by \`npm run render\`; change i
 # By hand: npx rejourney secrets generate, add REJOURNEY_RELEASE=<release> to .env, then:
 # docker compose -f ${COMPOSE_FILE} --env-file .env up -d --wait
 `;
-// Compose names the variable and this text when nobody has said which release to run.
-const RELEASE = "${REJOURNEY_RELEASE:?is missing, add it to .env: the release of Rejourney to run}";
-
-/** The single node by its settings, as text for `docker compose`. */
-function composeText(settings: DockerSettings): string {
-  const images = imagesOf(settings.release ?? RELEASE, settings.images);
-  return HEADER + yamlText(composeProject(settings, images));
-}
-
 /** The committed renderings, by path below the project's folder. Throws SettingsError. */
 export function rendered(): ReadonlyMap<string, string> {
   // Without `.env`, which is not committed: whoever renders gets the same file.
   const settings = loadDockerSettings({ ...fileInput("selfhosted"), env: parseEnvFile("") });
-  return new Map([[COMPOSE_FILE, composeText(settings)]]);
+  return new Map([[COMPOSE_FILE, HEADER + yamlText(composeProject(settings))]]);
 }
 
 /** Which of the renderings are not what stands in the project's folder. */

@@ -1,12 +1,20 @@
+import { DockerDeployment } from "../infra/docker/deployment.ts";
+import { composeProject } from "../infra/docker/project.ts";
 import { SecretStore } from "../infra/secrets/store.ts";
 import type { DockerSettings } from "../infra/settings/load.ts";
 
-/** The single-node deployment: its secrets. */
-export function selfhosted({ secrets, variables }: DockerSettings) {
-  const store = new SecretStore("secrets", { sources: secrets });
+/** The single-node deployment: its secrets, then the Compose project that needs them. */
+export function selfhosted(settings: DockerSettings) {
+  const store = new SecretStore("secrets", { sources: settings.secrets });
+  new DockerDeployment(
+    "rejourney",
+    { project: composeProject(settings) },
+    // Every value is on record before anything uses it.
+    { dependsOn: store },
+  );
   return {
-    dashboard: variables.PUBLIC_DASHBOARD_URL,
-    api: variables.PUBLIC_API_URL,
+    dashboard: settings.variables.PUBLIC_DASHBOARD_URL,
+    api: settings.variables.PUBLIC_API_URL,
     secretsThatDifferFromTheirSource: store.differing,
     secretsThatAreEmpty: store.empty,
   };

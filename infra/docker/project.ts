@@ -1,16 +1,20 @@
 import { servicesOn } from "../app/catalogue.ts";
-import type { Images } from "../app/images.ts";
+import { imagesOf } from "../app/images.ts";
 import type { DockerSettings } from "../settings/load.ts";
 import { applicationService, migrateService } from "./application.ts";
 import type { ComposeProject } from "./compose-spec.ts";
 import { postgres, prepareVolumes, redis, storage } from "./data.ts";
 import { traefik } from "./traefik.ts";
 
+// Compose names the variable and this text when nobody has said which release to run.
+const RELEASE = "${REJOURNEY_RELEASE:?is missing, add it to .env: the release of Rejourney to run}";
+
 /**
  * The catalogue and the settings as a Compose project. It holds no secret: each is a reference that Compose
  * resolves.
  */
-export function composeProject(settings: DockerSettings, images: Images): ComposeProject {
+export function composeProject(settings: DockerSettings): ComposeProject {
+  const images = imagesOf(settings.release ?? RELEASE, settings.images);
   const { builtInStorage, domain } = settings;
   const application = servicesOn("docker").map(
     (service) => [service.name, applicationService(service, settings, images[service.image])] as const,

@@ -60,6 +60,6 @@ export class SecretStore extends pulumi.ComponentResource {
 }
 
 /** The name of the resource that holds a secret. */
-function slotName(store: string, secret: SecretName): string {
+export function slotName(store: string, secret: SecretName): string {
   return `${store}-${secret.toLowerCase().replaceAll("_", "-")}`;
 }

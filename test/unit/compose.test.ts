@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { SERVICES, type Service } from "../../infra/app/catalogue.ts";
-import { DATA_IMAGES, imagesOf } from "../../infra/app/images.ts";
+import { DATA_IMAGES } from "../../infra/app/images.ts";
 import type { ComposeProject, ComposeService } from "../../infra/docker/compose-spec.ts";
 import { composeProject } from "../../infra/docker/project.ts";
 import { routes } from "../../infra/docker/routes.ts";
@@ -13,7 +13,7 @@ const EXTERNAL_S3 =
 
 function project(config: Record<string, unknown> = {}, env = ""): ComposeProject {
   const settings = dockerSettings({ release: "1.4.0", ...config }, env);
-  return composeProject(settings, imagesOf(settings.release!, settings.images));
+  return composeProject(settings);
 }
 
 const every = ({ services }: ComposeProject): [string, ComposeService][] => Object.entries(services);

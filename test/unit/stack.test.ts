@@ -4,8 +4,10 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { GENERATED_SECRETS, SECRET_NAMES, type SecretName } from "../../infra/app/secrets.ts";
+import { composeProject } from "../../infra/docker/project.ts";
+import { yamlText } from "../../infra/docker/yaml.ts";
 import program from "../../stacks/index.ts";
-import { GOOD, OTHER } from "./values.ts";
+import { dockerSettings, GOOD, OTHER } from "./values.ts";
 
 // Mocks say what the program registers, not what the engine or a provider makes of it: that a state holds no
 // secret in plain text, and that a slot keeps its first value, only the real engine can show.
@@ -100,19 +102,21 @@ function nameOf(resource: pulumi.Resource | undefined): string {
 const DOCKER = { "rejourney:target": "docker" };
 
 describe("the stack selfhosted", () => {
-  test("has exactly a slot for each secret, and a generator for each that can be generated", async () => {
+  test("has a slot for each secret, a generator for each that can be generated, and the project", async () => {
     const { registered } = await deploy(DOCKER, "");
     const expected = [
       `${STORE} secrets`,
       ...SECRET_NAMES.map((name) => `${STASH} ${slotOf(name)}`),
       ...GENERATED_SECRETS.map((name) => `${GENERATOR} ${slotOf(name)}-generated`),
+      "rejourney:docker:DockerDeployment rejourney",
+      "command:local:Command rejourney-compose",
     ];
     expect(registered.map(({ type, name }) => `${type} ${name}`).sort()).toEqual(expected.sort());
   });
 
   test("keeps every value as a secret, protected, below the store", async () => {
     const { registered } = await deploy(DOCKER, `JWT_SECRET=${GOOD}`);
-    const leaves = registered.filter(({ type }) => type !== STORE);
+    const leaves = registered.filter(({ type }) => type === STASH || type === GENERATOR);
     expect(leaves).toHaveLength(SECRET_NAMES.length + GENERATED_SECRETS.length);
     for (const { type, name, parent, protect, secret, ignoreChanges } of leaves) {
       expect({ name, parent, protect }).toEqual({ name, parent: "secrets", protect: true });
@@ -126,6 +130,28 @@ describe("the stack selfhosted", () => {
     // What is not secret does not hold the value either.
     const store = registered.find(({ type }) => type === STORE)!;
     expect(store.inputs).toEqual({});
+  });
+
+  test("has the project as plain inputs, a text for each service, without a secret", async () => {
+    const { registered } = await deploy(DOCKER, `JWT_SECRET=${GOOD}`);
+    const { parent, secret, inputs } = registered.find(({ type }) => type === "command:local:Command")!;
+    expect({ parent, secret }).toEqual({ parent: "rejourney", secret: [] });
+    const { environment, ...rest } = inputs as { environment: Record<string, string> };
+    const apply = 'PATH="node_modules/.bin:$PATH" node infra/docker/apply.ts';
+    expect(rest).toEqual({
+      create: `${apply} up`,
+      update: `${apply} up`,
+      delete: `${apply} down`,
+      dir: "..",
+    });
+    const { services } = composeProject(dockerSettings({}));
+    expect(Object.keys(environment)).toEqual([
+      "STACK",
+      "PROJECT",
+      ...Object.keys(services).map((name) => `SERVICE_${name.toUpperCase().replaceAll("-", "_")}`),
+    ]);
+    expect(environment.SERVICE_INGEST_WORKER).toBe(yamlText({ "ingest-worker": services["ingest-worker"] }));
+    expect(JSON.stringify(environment)).not.toContain(GOOD);
   });
 
   test("uses what a source gives, generates the rest, and leaves optional ones empty", async () => {
