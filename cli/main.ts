@@ -1,38 +1,63 @@
+import { resolve } from "node:path";
 import { Command, CommanderError, Option } from "commander";
 import { SettingsError } from "../infra/settings/problem.ts";
 import { Failure } from "./output.ts";
 import { render } from "./render.ts";
 import { secretsCheck, secretsGenerate } from "./secrets.ts";
+import type { DownOptions } from "./down.ts";
+
+/** What every verb on a stack takes. */
+export interface Options {
+  stack: string;
+  json: boolean;
+}
 
 const program = new Command("rejourney")
   .description("Puts Rejourney into production.")
   .exitOverride()
   .showHelpAfterError();
 
-const envFileOption = new Option("--env-file <file>", "read and write this file instead of .env");
-const stackOption = new Option("--stack <name>", "the stack").default("selfhosted");
-const jsonOption = new Option("--json", "print the result as JSON").default(false);
+/** A verb with the options that mean the same everywhere. */
+function verb(parent: Command, name: string, description: string): Command {
+  return parent
+    .command(name)
+    .description(description)
+    .addOption(new Option("--stack <name>", "the stack").default("selfhosted"))
+    .addOption(new Option("--env-file <file>", "read and write this file instead of .env"))
+    .addOption(new Option("--json", "print the result as JSON").default(false))
+    .hook("preAction", (_, command) => {
+      const { envFile } = command.opts<{ envFile?: string }>();
+      if (envFile !== undefined) process.env.REJOURNEY_ENV_FILE = resolve(envFile);
+    });
+}
 
+// Loaded when they are used: the engine's client takes most of a second.
+verb(program, "up", "bring the stack to what the settings say").action(async (options: Options) =>
+  (await import("./up.ts")).up(options),
+);
+verb(program, "preview", "show what `up` would change; changes nothing").action(async (options: Options) =>
+  (await import("./up.ts")).preview(options),
+);
+verb(program, "down", "take back what `up` made; the secrets stay")
+  .option("--yes", "do not ask", false)
+  .action(async (options: DownOptions) => (await import("./down.ts")).down(options));
 program
   .command("render")
   .description("write docker-compose.selfhosted.yml from the settings of the stack selfhosted")
   .option("--check", "change nothing; fail when the file is not what the program renders", false)
   .action(render);
 const secrets = program.command("secrets").description("check or make the secrets in .env");
-secrets
-  .command("check")
-  .description("check .env and the stack's settings by every rule; changes nothing")
-  .addOption(stackOption)
-  .addOption(envFileOption)
-  .addOption(jsonOption)
-  .action(secretsCheck);
-secrets
-  .command("generate")
-  .description("fill what is missing in .env; what is there stays")
-  .addOption(stackOption)
-  .addOption(envFileOption)
-  .addOption(jsonOption)
-  .action(secretsGenerate);
+verb(secrets, "check", "check .env and the stack's settings by every rule; changes nothing").action(
+  secretsCheck,
+);
+verb(secrets, "generate", "fill what is missing in .env; what is there stays").action(secretsGenerate);
+program
+  .command("pulumi")
+  .description("run the Pulumi CLI on this project's state")
+  .argument("[arguments...]")
+  .allowUnknownOption()
+  .helpOption(false)
+  .action(async (args: string[]) => (await import("./pulumi.ts")).passThrough(args));
 
 // Whoever reads the output may go away, as `head` does.
 for (const stream of [process.stdout, process.stderr])

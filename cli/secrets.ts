@@ -1,24 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, statSync } from "node:fs";
-import { resolve } from "node:path";
 import { definitionOf, GENERATED_SECRETS, SECRET_NAMES, type SecretName } from "../infra/app/secrets.ts";
 import { namesExternalStorage } from "../infra/settings/check.ts";
 import { type EnvFile, readEnvFile } from "../infra/settings/env.ts";
 import { loadSettings } from "../infra/settings/load.ts";
 import { SettingsError } from "../infra/settings/problem.ts";
 import { envPath, fileInput, stackConfig } from "../infra/settings/sources.ts";
+import type { Options } from "./main.ts";
 import { log } from "./output.ts";
 import { replaceFile } from "./replace-file.ts";
 
-interface Options {
-  stack: string;
-  envFile?: string;
-  json: boolean;
-}
-
 /** Checks the stack's settings and `.env`. Throws SettingsError with all problems at once. */
-export function secretsCheck({ stack, envFile, json }: Options): void {
-  useEnvFile(envFile);
+export function secretsCheck({ stack, json }: Options): void {
   const { secrets, encrypted, warnings } = loadSettings(fileInput(stack));
   const rows = SECRET_NAMES.map((name) => ({ name, status: statusOf(name, secrets, encrypted) }));
   if (json) {
@@ -36,8 +29,7 @@ function statusOf(name: SecretName, secrets: object, encrypted: readonly SecretN
 }
 
 /** Gives `.env` the secrets that it lacks. Lines that are there stay as they are, empty ones get a value. */
-export function secretsGenerate({ stack, envFile, json }: Options): void {
-  useEnvFile(envFile);
+export function secretsGenerate({ stack, json }: Options): void {
   const env = readEnvFile(envPath());
   if (env.problems.length > 0) throw new SettingsError(env.problems);
   const externalStorage = namesExternalStorage(stackConfig(stack), env);
@@ -49,10 +41,6 @@ export function secretsGenerate({ stack, envFile, json }: Options): void {
   else if (existsSync(envPath()) && (statSync(envPath()).mode & 0o077) !== 0) chmodSync(envPath(), 0o600);
   if (json) process.stdout.write(`${JSON.stringify({ added })}\n`);
   else log(added.length === 0 ? "Nothing is missing." : `Added to ${envPath()}: ${added.join(", ")}.`);
-}
-
-function useEnvFile(path: string | undefined): void {
-  if (path !== undefined) process.env.REJOURNEY_ENV_FILE = resolve(path);
 }
 
 /** The text of the file with a new value for each name: in the place of its empty entry, else at the end. */

@@ -18,7 +18,7 @@ const CHECKS: Record<string, readonly string[]> = {
   format: ["prettier", "--check", "."],
   render: ["node", "cli/main.ts", "render", "--check"],
 };
-const TIERS = ["unit"];
+const TIERS = ["unit", "engine"];
 /** Lines of an error that the summary at the end repeats. */
 const SHOWN_LINES = 10;
 

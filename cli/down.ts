@@ -1,0 +1,46 @@
+import { createInterface } from "node:readline/promises";
+import { loadDockerSettings } from "../infra/settings/load.ts";
+import { fileInput } from "../infra/settings/sources.ts";
+import { inWords } from "./engine.ts";
+import type { Options } from "./main.ts";
+import { Failure, log } from "./output.ts";
+import { Progress, summary } from "./progress.ts";
+import { openStack } from "./stack.ts";
+
+export interface DownOptions extends Options {
+  yes: boolean;
+}
+
+/** Takes back what `up` made. The secrets in the state stay, since the data depends on them. */
+export async function down({ stack: name, yes, json }: DownOptions): Promise<void> {
+  loadDockerSettings(fileInput(name));
+  if (!yes && !(await agreed(`This takes down the stack ${name}; its secrets stay. Go on? [y/N] `)))
+    throw new Failure(
+      `Nothing was changed. To go on without being asked: npm run down -- --stack ${name} --yes`,
+    );
+  const { stack, configFile } = await openStack(name);
+  const progress = new Progress(log);
+  const { onEvent } = progress;
+  const run = stack.destroy({
+    onEvent,
+    configFile,
+    excludeProtected: true,
+    suppressOutputs: true,
+    showSecrets: false,
+  });
+  const { summary: result } = await inWords(run, () => progress.failed);
+  const changes = result.resourceChanges ?? {};
+  if (json) process.stdout.write(`${JSON.stringify({ stack: name, summary: changes })}\n`);
+  else
+    process.stdout.write(
+      `${summary(changes, true)}\nThe secrets are kept. npm run up brings everything back.\n`,
+    );
+}
+
+async function agreed(question: string): Promise<boolean> {
+  if (!process.stdin.isTTY) return false;
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await prompt.question(question);
+  prompt.close();
+  return /^y(es)?$/i.test(answer.trim());
+}

@@ -1,0 +1,91 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { LocalWorkspace, type Stack, StackNotFoundError } from "@pulumi/pulumi/automation/index.js";
+import { projectRoot } from "../infra/settings/sources.ts";
+import { STAND_IN } from "../tools/standins/mark.ts";
+import { engineEnvironment, inWords, pulumi } from "./engine.ts";
+import { settleLocks } from "./lock.ts";
+import { Failure, log } from "./output.ts";
+import { mendState } from "./state-file.ts";
+import { configFile, stackFile, stateFolder } from "./state-folder.ts";
+
+/** A stack, ready for a run of the engine. */
+export interface OpenStack {
+  stack: Stack;
+  /** The engine's copy of the stack's settings. */
+  configFile: string;
+  resources: readonly Resource[];
+}
+
+export interface Resource {
+  urn: string;
+  type: string;
+  inputs?: Record<string, unknown>;
+  outputs?: Record<string, unknown>;
+}
+
+/**
+ * Opens a stack for a run: makes what is missing on a first run, and clears what a killed run left. Throws Failure
+ * when the state cannot be opened, or belongs to a machine with other plugins.
+ */
+export async function openStack(name: string): Promise<OpenStack> {
+  const { env, standIns } = await engineEnvironment(name);
+  Object.assign(process.env, env);
+  const state = stateFolder();
+  if (state !== undefined) {
+    await settleLocks(state, name);
+    mendState(state, name);
+  }
+  const stack = await inWords(selectOrCreate(name));
+  const resources = await settledResources(name);
+  refuseOtherProviders(resources, standIns);
+  // Ctrl-C reaches the engine too, which ends its current step and leaves a whole state; this process waits for it.
+  process.on("SIGINT", () => log("Stopping after the current step …"));
+  return { stack, configFile: configFile(name), resources };
+}
+
+async function selectOrCreate(stackName: string): Promise<Stack> {
+  const args = { stackName, workDir: projectRoot };
+  try {
+    return await LocalWorkspace.selectStack(args);
+  } catch (error) {
+    if (!(error instanceof StackNotFoundError)) throw error;
+  }
+  const file = stackFile(stackName);
+  const committed = readFileSync(file, "utf8");
+  try {
+    return await LocalWorkspace.createStack(args);
+  } finally {
+    writeFileSync(file, committed); // without the salt, which belongs into the copy
+  }
+}
+
+/**
+ * The resources of the state, its secrets encrypted. Operations that a killed run left open are forgotten: every
+ * resource here bears being made again, and a random value that nothing has used yet is nobody's loss.
+ */
+async function settledResources(stack: string): Promise<readonly Resource[]> {
+  const exported = JSON.parse(await pulumi(["stack", "export", "--stack", stack])) as {
+    deployment?: { resources?: Resource[]; pending_operations?: unknown[] };
+  };
+  const { pending_operations: pending = [], ...deployment } = exported.deployment ?? {};
+  if (pending.length > 0) {
+    log("The run before was ended in the middle; going on from where it stopped.");
+    await pulumi(["stack", "import", "--stack", stack], JSON.stringify({ ...exported, deployment }));
+  }
+  return deployment.resources ?? [];
+}
+
+// What stand-ins wrote is for trying: the official plugins must not take it over, nor the reverse.
+function refuseOtherProviders(resources: readonly Resource[], standIns: boolean): void {
+  const providers = resources.filter(({ type }) => /^pulumi:providers:(random|command)$/.test(type));
+  const byStandIns = providers.some(({ inputs }) => inputs?.[STAND_IN] === true);
+  if (providers.length > 0 && byStandIns !== standIns) {
+    const plugins = (standIn: boolean) => (standIn ? "stand-ins" : "the official plugins");
+    throw new Failure(
+      `This state was written with ${plugins(byStandIns)}, and this machine has ${plugins(standIns)}; nothing was changed.\n` +
+        `  Mend: use a machine with ${plugins(byStandIns)}, or another stack`,
+    );
+  }
+  if (standIns)
+    log("The official Pulumi plugins cannot be had here; stand-ins serve, for trying and testing alone.");
+}

@@ -1,0 +1,87 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parse } from "yaml";
+import { projectRoot } from "../infra/settings/sources.ts";
+import { Failure, log } from "./output.ts";
+
+/** What this project keeps on the operator's machine; git ignores it. */
+const localFolder = join(projectRoot, ".rejourney");
+const passphraseFile = join(localFolder, "passphrase");
+
+/** The engine's backend: PULUMI_BACKEND_URL, else what Pulumi.yaml says. */
+export function backendUrl(): string {
+  const { backend } = parse(readFileSync(join(projectRoot, "Pulumi.yaml"), "utf8")) as {
+    backend?: { url?: string };
+  };
+  return process.env.PULUMI_BACKEND_URL ?? backend?.url ?? "";
+}
+
+/** The folder of the state, or undefined when a backend elsewhere keeps it. */
+export function stateFolder(): string | undefined {
+  const url = backendUrl();
+  return url.startsWith("file://") ? resolve(projectRoot, url.slice("file://".length)) : undefined;
+}
+
+/** The file in which the local backend keeps a stack. */
+export function stateFile(state: string, stack: string): string {
+  return join(state, ".pulumi", "stacks", "rejourney", `${stack}.json`);
+}
+
+/**
+ * A copy of `Pulumi.<stack>.yaml` for the engine, which writes the salt of the passphrase into its file: a committed
+ * salt would belong to one machine alone. A salt that the user has committed is taken over.
+ */
+export function configFile(stack: string): string {
+  const committed = readFileSync(stackFile(stack), "utf8");
+  const copy = join(localFolder, `Pulumi.${stack}.yaml`);
+  const salt =
+    existsSync(copy) && !SALT.test(committed) ? SALT.exec(readFileSync(copy, "utf8"))?.[0] : undefined;
+  mkdirSync(localFolder, { recursive: true, mode: 0o700 });
+  writeFileSync(copy, salt === undefined ? committed : `${committed.replace(/\n*$/, "\n")}${salt}\n`);
+  return copy;
+}
+
+/** `Pulumi.<stack>.yaml`. */
+export function stackFile(stack: string): string {
+  return join(projectRoot, `Pulumi.${stack}.yaml`);
+}
+
+const SALT = /^encryptionsalt:.*$/m;
+
+/**
+ * The variables by which the engine finds its passphrase; makes one at first use. Throws Failure when there is a
+ * state already that another passphrase encrypts.
+ */
+export function passphrase(stack: string): Record<string, string> {
+  const { PULUMI_CONFIG_PASSPHRASE: given, PULUMI_CONFIG_PASSPHRASE_FILE: file } = process.env;
+  const state = stateFolder();
+  // A backend elsewhere may have no need of a passphrase, or its own words for that.
+  if (given !== undefined || file !== undefined) return {};
+  if (existsSync(passphraseFile)) return { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile };
+  if (state === undefined) return {};
+  if (existsSync(stateFile(state, stack)) || SALT.test(readFileSync(stackFile(stack), "utf8")))
+    throw new Failure(
+      `The passphrase that encrypts the state of ${stack} is not here; nothing was changed.\n` +
+        `  Mend: put a copy of it back as ${passphraseFile}, or name one by PULUMI_CONFIG_PASSPHRASE_FILE`,
+    );
+  makePassphrase();
+  return { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile };
+}
+
+function makePassphrase(): void {
+  mkdirSync(localFolder, { recursive: true, mode: 0o700 });
+  const partial = `${passphraseFile}.${process.pid}`;
+  writeFileSync(partial, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flush: true });
+  try {
+    linkSync(partial, passphraseFile); // unlike a rename, this never replaces what another run has made meanwhile
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  } finally {
+    rmSync(partial);
+  }
+  log(
+    `Made a passphrase, which encrypts the secrets in the state: ${passphraseFile}\n` +
+      "  Keep a copy of the folder .rejourney elsewhere: nobody opens the state without its passphrase.",
+  );
+}

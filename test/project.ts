@@ -1,0 +1,143 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { projectRoot } from "../infra/settings/sources.ts";
+import { ensureEngine } from "../tools/setup/engine.ts";
+
+export interface Ran {
+  /** Exit code, or the signal that ended it. */
+  status: number | NodeJS.Signals;
+  stdout: string;
+  stderr: string;
+}
+
+const PARTS = ["cli", "infra", "stacks", "tools", "package.json", "package-lock.json", "Pulumi.yaml"];
+const FILES = ["Pulumi.selfhosted.yaml", "Pulumi.prod.yaml", "docker-compose.selfhosted.yml"];
+
+/** A copy of this project in a folder of its own, which a test may change, and use as its user would. */
+export class TestProject {
+  readonly folder = mkdtempSync(join(tmpdir(), "rejourney-test-"));
+  /** All that the commands have printed. */
+  printed = "";
+
+  constructor() {
+    for (const part of [...PARTS, ...FILES])
+      cpSync(join(projectRoot, part), this.path(part), { recursive: true });
+    symlinkSync(join(projectRoot, "node_modules"), this.path("node_modules"));
+  }
+
+  path(...parts: string[]): string {
+    return join(this.folder, ...parts);
+  }
+
+  read(...parts: string[]): string {
+    return readFileSync(this.path(...parts), "utf8");
+  }
+
+  /** `rejourney <args>`, to its end. */
+  async rejourney(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+    const ran = await ended(this.start(args, env));
+    this.printed += ran.stdout + ran.stderr;
+    return ran;
+  }
+
+  /** `rejourney <args>`, still running, in a process group of its own. */
+  start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+    return spawn(this.path("cli", "rejourney.mjs"), args, {
+      cwd: this.folder,
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...withoutSettings(), ...env },
+    });
+  }
+
+  /** The Pulumi CLI itself, as its user would call it: with nothing but the passphrase and, for stand-ins, PATH. */
+  async pulumi(...args: string[]): Promise<Ran> {
+    const { pulumi, standIns } = await ensureEngine(() => {});
+    const path = [this.path("node_modules", ".bin"), ...(standIns ? [this.path("tools/standins/bin")] : [])];
+    const env = {
+      ...withoutSettings(),
+      PATH: [...path, process.env.PATH].join(delimiter),
+      PULUMI_CONFIG_PASSPHRASE_FILE: this.path(".rejourney", "passphrase"),
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+    };
+    const ran = await ended(
+      spawn(pulumi, args, { cwd: this.folder, stdio: ["ignore", "pipe", "pipe"], env }),
+    );
+    this.printed += ran.stdout + ran.stderr;
+    return ran;
+  }
+
+  /** `rejourney <args> --json`, which has to work: its result. */
+  async json<T>(...args: string[]): Promise<T> {
+    const { status, stdout, stderr } = await this.rejourney([...args, "--json"]);
+    if (status !== 0) throw new Error(`rejourney ${args.join(" ")} ended with ${status}:\n${stderr}`);
+    return JSON.parse(stdout) as T;
+  }
+
+  /** The state, by the engine's own export. */
+  async state(...flags: string[]): Promise<{ resources: StateResource[]; pending_operations?: unknown[] }> {
+    // Not among what is printed: it is asked for to compare secrets.
+    const { stdout, stderr } = await ended(
+      this.start(["pulumi", "stack", "export", "--stack", "selfhosted", ...flags]),
+    );
+    if (stdout === "") throw new Error(stderr);
+    const { deployment } = JSON.parse(stdout) as { deployment: { resources?: StateResource[] } };
+    return { ...deployment, resources: deployment.resources ?? [] };
+  }
+
+  /** The value in use of every secret, decrypted by the engine. */
+  async secrets(): Promise<Record<string, string>> {
+    const { resources } = await this.state("--show-secrets");
+    const slots = resources.filter(({ type }) => type === "pulumi:index:Stash");
+    return Object.fromEntries(
+      slots.map(({ urn, outputs }) => [
+        urn.split("::secrets-")[1]!.replaceAll("-", "_").toUpperCase(),
+        JSON.parse((outputs!.output as { plaintext: string }).plaintext) as string,
+      ]),
+    );
+  }
+
+  /** Every file below a folder, by its path. */
+  files(below: string): ReadonlyMap<string, string> {
+    const entries = readdirSync(this.path(below), { recursive: true, withFileTypes: true });
+    const paths = entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
+    return new Map(paths.map((path) => [path, readFileSync(path, "latin1")]));
+  }
+
+  exists(...parts: string[]): boolean {
+    return existsSync(this.path(...parts));
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export interface StateResource {
+  urn: string;
+  type: string;
+  protect?: boolean;
+  inputs?: Record<string, unknown>;
+  outputs?: Record<string, unknown>;
+}
+
+/** The environment, without what the shell of whoever runs the tests exports as settings. */
+function withoutSettings(): NodeJS.ProcessEnv {
+  const entries = Object.entries(process.env).filter(([name]) => !/^(PULUMI|REJOURNEY)_/.test(name));
+  return Object.fromEntries(entries);
+}
+
+/** What a process printed, once it and all that holds its output have ended. */
+export function ended(child: ChildProcess): Promise<Ran> {
+  let [stdout, stderr] = ["", ""];
+  child.stdout!.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr!.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code, signal) => resolve({ status: code ?? signal!, stdout, stderr }));
+  });
+}
