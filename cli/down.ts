@@ -18,16 +18,10 @@ export async function down({ stack: name, yes, json }: DownOptions): Promise<voi
     throw new Failure(
       `Nothing was changed. To go on without being asked: npm run down -- --stack ${name} --yes`,
     );
-  const { stack, configFile } = await openStack(name);
+  const { stack, options } = await openStack(name);
   const progress = new Progress(log);
   const { onEvent } = progress;
-  const run = stack.destroy({
-    onEvent,
-    configFile,
-    excludeProtected: true,
-    suppressOutputs: true,
-    showSecrets: false,
-  });
+  const run = stack.destroy({ ...options, onEvent, excludeProtected: true });
   const { summary: result } = await inWords(run, () => progress.failed);
   const changes = result.resourceChanges ?? {};
   if (json) process.stdout.write(`${JSON.stringify({ stack: name, summary: changes })}\n`);

@@ -11,9 +11,19 @@ import { configFile, stackFile, stateFolder } from "./state-folder.ts";
 /** A stack, ready for a run of the engine. */
 export interface OpenStack {
   stack: Stack;
+  /** What every run of the engine takes. */
+  options: RunOptions;
+  resources: readonly Resource[];
+}
+
+interface RunOptions {
   /** The engine's copy of the stack's settings. */
   configFile: string;
-  resources: readonly Resource[];
+  /** Ends the run after its current step. */
+  signal: AbortSignal;
+  suppressOutputs: true;
+  /** With secrets shown, the engine would open the history by the committed settings, and write its salt there. */
+  showSecrets: false;
 }
 
 export interface Resource {
@@ -38,9 +48,25 @@ export async function openStack(name: string): Promise<OpenStack> {
   const stack = await inWords(selectOrCreate(name));
   const resources = await settledResources(name);
   refuseOtherProviders(resources, standIns);
-  // Ctrl-C reaches the engine too, which ends its current step and leaves a whole state; this process waits for it.
-  process.on("SIGINT", () => log("Stopping after the current step …"));
-  return { stack, configFile: configFile(name), resources };
+  const options = {
+    configFile: configFile(name),
+    signal: stopSignal(),
+    suppressOutputs: true,
+    showSecrets: false,
+  } as const;
+  return { stack, options, resources };
+}
+
+/** Ctrl-C and SIGTERM end a run after its current step, with a whole state. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  const say = () => log("Stopping after the current step …");
+  process.on("SIGINT", say); // a Ctrl-C reaches the engine by itself, and a second one ends it at once
+  process.on("SIGTERM", () => {
+    say();
+    stop.abort();
+  });
+  return stop.signal;
 }
 
 async function selectOrCreate(stackName: string): Promise<Stack> {

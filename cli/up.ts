@@ -10,7 +10,7 @@ import { slotsToFill } from "./slots.ts";
 /** Brings the stack to what the settings say. Every check that can fail comes before the first change. */
 export async function up({ stack: name, json }: Options): Promise<void> {
   const settings = checkedSettings(name);
-  const { stack, configFile, resources } = await openStack(name);
+  const { stack, options, resources } = await openStack(name);
   const slots = slotsToFill(resources, Object.keys(settings.secrets));
   // Nobody depends on an empty slot; the run protects it again once it holds a value.
   for (const { urn } of slots) await pulumi(["state", "unprotect", urn, "--yes", "--stack", name]);
@@ -18,7 +18,7 @@ export async function up({ stack: name, json }: Options): Promise<void> {
   const progress = new Progress(log);
   const { onEvent } = progress;
   const replace = slots.map(({ urn }) => urn);
-  const run = stack.up({ onEvent, configFile, replace, suppressOutputs: true, showSecrets: false });
+  const run = stack.up({ ...options, onEvent, replace });
   const { outputs, summary: result } = await inWords(run, () => progress.failed);
   const differing = (outputs.secretsThatDifferFromTheirSource?.value ?? []) as string[];
   const changes = result.resourceChanges ?? {};
@@ -53,10 +53,10 @@ export async function preview({ stack: name, json }: Options): Promise<void> {
   process.stdout.write(`${summary(counts, false)}\n`);
 }
 
-async function previewed({ stack, configFile }: OpenStack): Promise<{ changes: Change[]; counts: object }> {
+async function previewed({ stack, options }: OpenStack): Promise<{ changes: Change[]; counts: object }> {
   const progress = new Progress(log);
   const { onEvent } = progress;
-  const run = stack.preview({ onEvent, configFile, suppressOutputs: true });
+  const run = stack.preview({ ...options, onEvent });
   const { changeSummary } = await inWords(run, () => progress.failed);
   return { changes: progress.changes, counts: changeSummary };
 }

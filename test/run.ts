@@ -4,6 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { projectRoot } from "../infra/settings/sources.ts";
+import { ensureEngine } from "../tools/setup/engine.ts";
+import type { Log } from "../tools/setup/log.ts";
 
 interface Result {
   passed: number;
@@ -19,6 +21,8 @@ const CHECKS: Record<string, readonly string[]> = {
   render: ["node", "cli/main.ts", "render", "--check"],
 };
 const TIERS = ["unit", "engine"];
+/** What a tier needs that may take minutes, once: no test waits that long. */
+const PREPARATIONS: Record<string, (log: Log) => Promise<unknown>> = { engine: ensureEngine };
 /** Lines of an error that the summary at the end repeats. */
 const SHOWN_LINES = 10;
 
@@ -53,7 +57,12 @@ interface Report {
   }[];
 }
 
-function tier(name: string): Result {
+async function tier(name: string): Promise<Result> {
+  try {
+    await PREPARATIONS[name]?.((line) => process.stderr.write(`${line}\n`));
+  } catch (error) {
+    return { passed: 0, skipped: 0, failures: [`${name}: its set-up\n${(error as Error).message}`] };
+  }
   const folder = mkdtempSync(join(tmpdir(), "rejourney-report-"));
   const file = join(folder, "report.json");
   try {
@@ -97,7 +106,7 @@ if (unknown.length > 0) {
 const total: Result = { passed: 0, skipped: 0, failures: [] };
 for (const name of asked.length > 0 ? asked : parts) {
   process.stderr.write(`== ${name}\n`);
-  const { passed, skipped, failures } = name in CHECKS ? check(name) : tier(name);
+  const { passed, skipped, failures } = name in CHECKS ? check(name) : await tier(name);
   total.passed += passed;
   total.skipped += skipped;
   total.failures.push(...failures);

@@ -1,7 +1,7 @@
 // The first step of every npm script and of `npx rejourney`. It runs on whatever Node the machine has (18 or newer),
 // needs no package, installs the packages when they are missing or older than package-lock.json, and then hands over
 // to the Node that the packages bring, which runs TypeScript by type stripping.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -44,6 +44,9 @@ installPackages();
 const node = pinnedNode();
 // The pinned Node first on PATH, for the tools that a script starts. `--`: what follows is not for Node itself.
 const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}` };
-const child = spawnSync(node, ["--", join(root, script), ...args], { stdio: "inherit", env });
-if (child.error) fail(`Cannot start ${node}: ${child.error.message}`);
-process.exit(child.status ?? 1);
+const child = spawn(node, ["--", join(root, script), ...args], { stdio: "inherit", env });
+// A Ctrl-C reaches the child by itself; what it then does is its own affair, and this process waits for it.
+process.on("SIGINT", () => {});
+process.on("SIGTERM", () => child.kill("SIGTERM"));
+child.on("error", ({ message }) => fail(`Cannot start ${node}: ${message}`));
+child.on("close", (status) => process.exit(status ?? 1));

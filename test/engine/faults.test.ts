@@ -1,7 +1,8 @@
+import type { ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { STAND_IN } from "../../tools/standins/mark.ts";
 import { ended, TestProject } from "../project.ts";
 
@@ -82,80 +83,90 @@ describe("the passphrase", () => {
   });
 });
 
-describe("a run that is killed", () => {
-  const apply = () => project.path("infra", "docker", "apply.ts");
-  let original: string;
-  /** Makes the command wait at its start, and say so, until `go` exists. */
-  function hold(): void {
-    original = project.read("infra", "docker", "apply.ts");
-    const wait = `import { existsSync as go } from "node:fs";\nwriteFileSync("at-work", "");\nwhile (!go("go")) await new Promise((done) => setTimeout(done, 50));\n`;
-    writeFileSync(apply(), original.replace(/^(?=const file = )/m, wait));
+describe("a run that is ended in the middle", () => {
+  const settings = () => project.read("Pulumi.selfhosted.yaml");
+  const composeFile = () => project.read(".rejourney", "selfhosted", "docker-compose.yml");
+  let original: { apply: string; settings: string };
+  let secrets: Record<string, string>;
+
+  beforeAll(async () => {
+    original = { apply: project.read("infra", "docker", "apply.ts"), settings: settings() };
+    secrets = await project.secrets();
+  });
+
+  /** Starts a run that changes the port, and returns it once its command waits, in the middle of its work. */
+  async function held(port: number): Promise<ChildProcess> {
+    const wait = `writeFileSync("at-work", "");
+      const { existsSync } = await import("node:fs");
+      while (!existsSync("go")) await new Promise((done) => setTimeout(done, 50));\n`;
+    writeFileSync(
+      project.path("infra", "docker", "apply.ts"),
+      original.apply.replace("const file =", `${wait}const file =`),
+    );
     writeFileSync(
       project.path("Pulumi.selfhosted.yaml"),
-      project.read("Pulumi.selfhosted.yaml").replace("config:\n", "config:\n  rejourney:httpPort: 8081\n"),
+      original.settings.replace("config:", `config:\n  rejourney:httpPort: ${port}`),
     );
-  }
-  function release(): void {
-    writeFileSync(project.path("go"), "");
-    writeFileSync(apply(), original);
-  }
-  function clean(): void {
-    for (const name of ["go", "at-work"]) rmSync(project.path(name), { force: true });
+    const child = project.start(["up"]);
+    await until(() => project.exists("at-work"));
+    return child;
   }
 
-  test("with all it started leaves a lock, which the next run clears, and goes on with the same secrets", async () => {
-    const secrets = await project.secrets();
-    hold();
-    const child = project.start(["up"]);
-    await until(() => existsSync(project.path("at-work")));
+  function release(): void {
+    writeFileSync(project.path("go"), "");
+    writeFileSync(project.path("infra", "docker", "apply.ts"), original.apply);
+  }
+
+  afterEach(async () => {
+    for (const name of ["go", "at-work"]) rmSync(project.path(name), { force: true });
+    expect(heldLocks()).toEqual([]);
+    expect(await project.secrets()).toEqual(secrets);
+    const { pending_operations: pending = [] } = await project.state();
+    expect(pending).toEqual([]);
+  });
+
+  test("by SIGKILL, with all it started: the next run clears the lock and goes on", async () => {
+    const child = await held(8081);
     process.kill(-child.pid!, "SIGKILL");
     await ended(child);
     expect(heldLocks()).toHaveLength(1);
-    // The lock's process is what counts, so the engine has to be dead too.
     release();
     const { status, stdout, stderr } = await project.rejourney(["up"]);
-    expect({ status, first: stdout.split("\n")[0] }).toEqual({
-      status: 0,
-      first: expect.stringContaining("1 updated") as string,
-    });
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^1 updated, \d+ unchanged\n/);
     expect(stderr).toContain("Removing the lock of a run that is dead");
     expect(stderr).toContain("The run before was ended in the middle; going on from where it stopped.");
-    expect(heldLocks()).toEqual([]);
-    expect(await project.secrets()).toEqual(secrets);
-    expect((await project.state()).pending_operations ?? []).toEqual([]);
-    expect(project.read(".rejourney", "selfhosted", "docker-compose.yml")).toContain("127.0.0.1:8081:");
-    clean();
+    expect(composeFile()).toContain("127.0.0.1:8081:");
   });
 
-  test("alone leaves an engine that goes on; the next run waits for it", async () => {
-    writeFileSync(
-      project.path("Pulumi.selfhosted.yaml"),
-      project.read("Pulumi.selfhosted.yaml").replace("  rejourney:httpPort: 8081\n", ""),
-    );
-    const secrets = await project.secrets();
-    hold();
-    writeFileSync(
-      project.path("Pulumi.selfhosted.yaml"),
-      project.read("Pulumi.selfhosted.yaml").replace("8081", "8082"),
-    );
-    const child = project.start(["up"]);
-    await until(() => existsSync(project.path("at-work")));
+  test("by SIGKILL, alone: its engine goes on, and the next run waits for that", async () => {
+    const child = await held(8082);
     child.kill("SIGKILL");
-    const next = project.start(["up", "--json"]);
+    const next = project.start(["up"]);
     let told = "";
     next.stderr!.on("data", (text: Buffer) => (told += text.toString()));
     const result = ended(next);
-    await until(() => told.includes("works on this stack; waiting") || next.exitCode !== null);
+    await until(() => told.includes("waiting for it to end") || next.exitCode !== null);
     release();
-    const { status, stderr, stdout } = await result;
-    expect({ status, stderr }).toMatchObject({
-      status: 0,
-      stderr: expect.stringContaining("waiting for it to end") as string,
-    });
-    expect((JSON.parse(stdout) as { summary: object }).summary).not.toHaveProperty("create");
-    expect(project.read(".rejourney", "selfhosted", "docker-compose.yml")).toContain("127.0.0.1:8082:");
-    expect(await project.secrets()).toEqual(secrets);
-    clean();
+    const { status, stdout } = await result;
+    expect(status).toBe(0);
+    expect(told).toContain("works on this stack; waiting for it to end");
+    expect(stdout).toMatch(/^(1 updated, )?\d+ unchanged\n/);
+    expect(composeFile()).toContain("127.0.0.1:8082:");
+  });
+
+  test("by SIGTERM: it ends what it runs, keeps the state whole, and the next run goes on", async () => {
+    const child = await held(8083);
+    child.kill("SIGTERM");
+    const { status, stderr } = await ended(child);
+    expect(status).toBe(1);
+    expect(stderr).toContain("Stopping after the current step");
+    expect(stderr).toContain("The same command goes on from here.");
+    expect(heldLocks()).toEqual([]);
+    release();
+    expect(composeFile()).not.toContain("8083");
+    expect((await project.rejourney(["up"])).status).toBe(0);
+    expect(composeFile()).toContain("127.0.0.1:8083:");
   });
 });
 

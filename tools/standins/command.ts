@@ -26,7 +26,7 @@ async function run(command: string | undefined, inputs: Props, say: Say, old: Pr
   // In a process group of its own, so that cancelling ends all that it started.
   const child = spawn(shell!, [...flags, command], {
     cwd: dir,
-    env: { ...process.env, ...environment },
+    env: { ...process.env, ...environment, ...previousOutput(old) },
     stdio: ["pipe", "pipe", "pipe"],
     detached: true,
   });
@@ -52,6 +52,14 @@ async function run(command: string | undefined, inputs: Props, say: Say, old: Pr
       [`${ended}: running ${JSON.stringify(command)}:`, ...both.slice(-SHOWN_LINES)].join("\n"),
     );
   return { stdout: printed.stdout.join("\n"), stderr: printed.stderr.join("\n") };
+}
+
+/** As the official plugin hands over what the command before has printed. */
+function previousOutput({ stdout, stderr }: Props): Record<string, string> {
+  return {
+    ...(stdout !== undefined && { PULUMI_COMMAND_STDOUT: stdout as string }),
+    ...(stderr !== undefined && { PULUMI_COMMAND_STDERR: stderr as string }),
+  };
 }
 
 function cancel(): void {
@@ -84,6 +92,6 @@ serve("command", {
   }),
   update: async (_type, inputs, old, say) =>
     run((inputs as Inputs).update ?? (inputs as Inputs).create, inputs, say, old),
-  remove: async (_type, outputs, say) => void (await run((outputs as Inputs).delete, outputs, say)),
+  remove: async (_type, outputs, say) => void (await run((outputs as Inputs).delete, outputs, say, outputs)),
   cancel,
 });
