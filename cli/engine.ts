@@ -13,9 +13,9 @@ export interface Engine {
   standIns: boolean;
 }
 
-/** The environment in which the engine works on a stack: its CLI first on PATH, the backend, the passphrase. */
-export async function engineEnvironment(stack: string): Promise<Engine> {
-  const secret = passphrase(stack);
+/** The environment in which the engine works: its CLI first on PATH, the backend, the passphrase. */
+export async function engineEnvironment(): Promise<Engine> {
+  const secret = passphrase();
   const { pulumi, standIns } = await ensureEngine(log);
   const state = stateFolder();
   if (state !== undefined) mkdirSync(state, { recursive: true, mode: 0o700 });

@@ -4,7 +4,7 @@ import { engineEnvironment } from "./engine.ts";
 
 /** Runs the Pulumi CLI in the environment that `up` uses, and ends with its exit code. */
 export async function passThrough(args: string[]): Promise<void> {
-  const { env } = await engineEnvironment("selfhosted");
+  const { env } = await engineEnvironment();
   const { exitCode } = await execa("pulumi", args, {
     cwd: projectRoot,
     env,

@@ -38,7 +38,7 @@ export interface Resource {
  * when the state cannot be opened, or belongs to a machine with other plugins.
  */
 export async function openStack(name: string): Promise<OpenStack> {
-  const { env, standIns } = await engineEnvironment(name);
+  const { env, standIns } = await engineEnvironment();
   Object.assign(process.env, env);
   const state = stateFolder();
   if (state !== undefined) {

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync, globSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, relative, resolve } from "node:path";
 import { parse } from "yaml";
 import { projectRoot } from "../infra/settings/sources.ts";
 import { Failure, log } from "./output.ts";
@@ -50,23 +50,28 @@ export function stackFile(stack: string): string {
 const SALT = /^encryptionsalt:.*$/m;
 
 /**
- * The variables by which the engine finds its passphrase; makes one at first use. Throws Failure when there is a
- * state already that another passphrase encrypts.
+ * The variables by which the engine finds its passphrase; makes one at first use. Throws Failure when there is
+ * something already that another passphrase encrypts.
  */
-export function passphrase(stack: string): Record<string, string> {
+export function passphrase(): Record<string, string> {
   const { PULUMI_CONFIG_PASSPHRASE: given, PULUMI_CONFIG_PASSPHRASE_FILE: file } = process.env;
-  const state = stateFolder();
-  // A backend elsewhere may have no need of a passphrase, or its own words for that.
   if (given !== undefined || file !== undefined) return {};
   if (existsSync(passphraseFile)) return { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile };
+  const state = stateFolder();
+  // A backend elsewhere may have no need of a passphrase, and has its own words where it does.
   if (state === undefined) return {};
-  if (existsSync(stateFile(state, stack)) || SALT.test(readFileSync(stackFile(stack), "utf8")))
+  const encrypted = [...globSync(stateFile(state, "*")), ...globSync(stackFile("*")).filter(isSalted)];
+  if (encrypted.length > 0)
     throw new Failure(
-      `The passphrase that encrypts the state of ${stack} is not here; nothing was changed.\n` +
+      `The passphrase that encrypts ${relative(projectRoot, encrypted[0]!)} is not here; nothing was changed.\n` +
         `  Mend: put a copy of it back as ${passphraseFile}, or name one by PULUMI_CONFIG_PASSPHRASE_FILE`,
     );
   makePassphrase();
   return { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile };
+}
+
+function isSalted(file: string): boolean {
+  return SALT.test(readFileSync(file, "utf8"));
 }
 
 function makePassphrase(): void {

@@ -74,7 +74,7 @@ describe("the passphrase", () => {
     const { status, stderr } = await project.rejourney(["up"]);
     expect(status).toBe(1);
     expect(stderr).toContain(
-      "The passphrase that encrypts the state of selfhosted is not here; nothing was changed.",
+      "The passphrase that encrypts .rejourney/state/.pulumi/stacks/rejourney/selfhosted.json is not here; nothing was changed.",
     );
     expect(existsSync(project.path(".rejourney", "passphrase"))).toBe(false);
     expect(project.files(".rejourney/state/.pulumi/stacks")).toEqual(before);
