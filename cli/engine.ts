@@ -1,11 +1,11 @@
-import { mkdirSync } from "node:fs";
-import { delimiter, dirname } from "node:path";
+import { copyFileSync, mkdirSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
 import { CommandError, ConcurrentUpdateError } from "@pulumi/pulumi/automation/index.js";
 import { execa, ExecaError } from "execa";
 import { projectRoot } from "../infra/settings/sources.ts";
 import { ensureEngine, standInFolder } from "../tools/setup/engine.ts";
 import { Failure, log } from "./output.ts";
-import { backendUrl, passphrase, stateFolder } from "./state-folder.ts";
+import { backendUrl, localFolder, passphrase, stateFolder } from "./state-folder.ts";
 
 export interface Engine {
   env: Record<string, string>;
@@ -34,6 +34,21 @@ export async function engineEnvironment(): Promise<Engine> {
 export async function pulumi(args: readonly string[], input = ""): Promise<string> {
   const { stdout } = await inWords(execa("pulumi", args, { cwd: projectRoot, input }));
   return stdout;
+}
+
+/**
+ * Makes an empty stack. In the folder of the settings' copy, which thereby gets the passphrase's salt: the engine
+ * writes it beside the Pulumi.yaml that it finds.
+ */
+export async function createStack(name: string): Promise<void> {
+  copyFileSync(join(projectRoot, "Pulumi.yaml"), join(localFolder, "Pulumi.yaml"));
+  const made = execa("pulumi", ["stack", "init", "--no-select", "--stack", name], { cwd: localFolder });
+  try {
+    await inWords(made);
+  } catch (error) {
+    // Another first run has been faster.
+    if (!/already exists/.test((error as Error).message)) throw error;
+  }
 }
 
 /**

@@ -1,12 +1,11 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import { LocalWorkspace, type Stack, StackNotFoundError } from "@pulumi/pulumi/automation/index.js";
 import { projectRoot } from "../infra/settings/sources.ts";
 import { STAND_IN } from "../tools/standins/mark.ts";
-import { engineEnvironment, inWords, pulumi } from "./engine.ts";
+import { createStack, engineEnvironment, inWords, pulumi } from "./engine.ts";
 import { settleLocks } from "./lock.ts";
 import { Failure, log } from "./output.ts";
 import { mendState } from "./state-file.ts";
-import { configFile, stackFile, stateFolder } from "./state-folder.ts";
+import { configFile, stateFolder } from "./state-folder.ts";
 
 /** A stack, ready for a run of the engine. */
 export interface OpenStack {
@@ -45,11 +44,12 @@ export async function openStack(name: string): Promise<OpenStack> {
     await settleLocks(state, name);
     mendState(state, name);
   }
+  const copy = configFile(name);
   const stack = await inWords(selectOrCreate(name));
   const resources = await settledResources(name);
   refuseOtherProviders(resources, standIns);
   const options = {
-    configFile: configFile(name),
+    configFile: copy,
     signal: stopSignal(),
     suppressOutputs: true,
     showSecrets: false,
@@ -70,19 +70,14 @@ function stopSignal(): AbortSignal {
 }
 
 async function selectOrCreate(stackName: string): Promise<Stack> {
-  const args = { stackName, workDir: projectRoot };
+  const select = () => LocalWorkspace.selectStack({ stackName, workDir: projectRoot });
   try {
-    return await LocalWorkspace.selectStack(args);
+    return await select();
   } catch (error) {
     if (!(error instanceof StackNotFoundError)) throw error;
   }
-  const file = stackFile(stackName);
-  const committed = readFileSync(file, "utf8");
-  try {
-    return await LocalWorkspace.createStack(args);
-  } finally {
-    writeFileSync(file, committed); // without the salt, which belongs into the copy
-  }
+  await createStack(stackName);
+  return select();
 }
 
 /**

@@ -6,7 +6,7 @@ import { projectRoot } from "../infra/settings/sources.ts";
 import { Failure, log } from "./output.ts";
 
 /** What this project keeps on the operator's machine; git ignores it. */
-const localFolder = join(projectRoot, ".rejourney");
+export const localFolder = join(projectRoot, ".rejourney");
 const passphraseFile = join(localFolder, "passphrase");
 
 /** The engine's backend: PULUMI_BACKEND_URL, else what Pulumi.yaml says. */
