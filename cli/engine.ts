@@ -5,7 +5,7 @@ import { execa, ExecaError } from "execa";
 import { projectRoot } from "../infra/settings/sources.ts";
 import { ensureEngine, standInFolder } from "../tools/setup/engine.ts";
 import { Failure, log } from "./output.ts";
-import { backendUrl, localFolder, passphrase, stateFolder } from "./state-folder.ts";
+import { localFolder, passphrase, stateFolder } from "./state-folder.ts";
 
 export interface Engine {
   env: Record<string, string>;
@@ -24,7 +24,7 @@ export async function engineEnvironment(): Promise<Engine> {
     PATH: path.join(delimiter),
     PULUMI_SKIP_UPDATE_CHECK: "true",
     ...(standIns && { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" }),
-    PULUMI_BACKEND_URL: state === undefined ? backendUrl() : `file://${state}`,
+    ...(state !== undefined && { PULUMI_BACKEND_URL: `file://${state}` }),
     ...secret,
   };
   return { env, standIns };
@@ -64,7 +64,7 @@ export async function inWords<T>(work: Promise<T>, told: () => boolean = () => f
     if (/incorrect passphrase/.test(message))
       throw new Failure(
         "The passphrase is not the one that encrypts this state; nothing was changed.\n" +
-          `  Mend: ${PASSPHRASE_MEND}`,
+          "  Mend: put the right one back as .rejourney/passphrase, or name its file by PULUMI_CONFIG_PASSPHRASE_FILE",
       );
     if (error instanceof ConcurrentUpdateError)
       throw new Failure("Another run works on this stack. Run the same command again when it has ended.");
@@ -76,6 +76,3 @@ export async function inWords<T>(work: Promise<T>, told: () => boolean = () => f
     );
   }
 }
-
-const PASSPHRASE_MEND =
-  "put the right one back as .rejourney/passphrase, or name its file by PULUMI_CONFIG_PASSPHRASE_FILE";

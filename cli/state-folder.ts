@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, globSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { parse } from "yaml";
 import { projectRoot } from "../infra/settings/sources.ts";
@@ -9,18 +10,17 @@ import { Failure, log } from "./output.ts";
 export const localFolder = join(projectRoot, ".rejourney");
 const passphraseFile = join(localFolder, "passphrase");
 
-/** The engine's backend: PULUMI_BACKEND_URL, else what Pulumi.yaml says. */
-export function backendUrl(): string {
+/**
+ * The folder of the state, by PULUMI_BACKEND_URL or else Pulumi.yaml; undefined when a backend elsewhere keeps it. A
+ * relative one is below the project's folder.
+ */
+export function stateFolder(): string | undefined {
   const { backend } = parse(readFileSync(join(projectRoot, "Pulumi.yaml"), "utf8")) as {
     backend?: { url?: string };
   };
-  return process.env.PULUMI_BACKEND_URL ?? backend?.url ?? "";
-}
-
-/** The folder of the state, or undefined when a backend elsewhere keeps it. */
-export function stateFolder(): string | undefined {
-  const url = backendUrl();
-  return url.startsWith("file://") ? resolve(projectRoot, url.slice("file://".length)) : undefined;
+  const url = process.env.PULUMI_BACKEND_URL ?? backend?.url;
+  if (url?.startsWith("file://") !== true) return undefined;
+  return resolve(projectRoot, url.slice("file://".length).replace(/^~(?=\/|$)/, homedir()));
 }
 
 /** The file in which the local backend keeps a stack. */

@@ -1,7 +1,7 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { ComposeProject } from "./compose-spec.ts";
-import { yamlText } from "./yaml.ts";
+import { projectVariables } from "./project-variables.ts";
 
 export interface DockerDeploymentArgs {
   project: ComposeProject;
@@ -29,24 +29,4 @@ export class DockerDeployment extends pulumi.ComponentResource {
     );
     this.registerOutputs({});
   }
-}
-
-/**
- * The project as environment variables: `SERVICE_<NAME>` for each service, `PROJECT` for the rest. Each service is an
- * input of its own, so that a preview shows which one changes, and how.
- */
-export function projectVariables(
-  { services, ...project }: ComposeProject,
-  stack: string,
-): Record<string, string> {
-  return {
-    STACK: stack,
-    PROJECT: yamlText(project),
-    ...Object.fromEntries(
-      Object.entries(services).map(([name, service]) => [
-        `SERVICE_${name.toUpperCase().replaceAll("-", "_")}`,
-        yamlText({ [name]: service }),
-      ]),
-    ),
-  };
 }

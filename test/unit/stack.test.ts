@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { GENERATED_SECRETS, SECRET_NAMES, type SecretName } from "../../infra/app/secrets.ts";
 import { composeProject } from "../../infra/docker/project.ts";
+import { projectOf } from "../../infra/docker/project-variables.ts";
 import { yamlText } from "../../infra/docker/yaml.ts";
 import program from "../../stacks/index.ts";
 import { dockerSettings, GOOD, OTHER } from "./values.ts";
@@ -144,13 +145,11 @@ describe("the stack selfhosted", () => {
       delete: `${apply} down`,
       dir: "..",
     });
-    const { services } = composeProject(dockerSettings({}));
-    expect(Object.keys(environment)).toEqual([
-      "STACK",
-      "PROJECT",
-      ...Object.keys(services).map((name) => `SERVICE_${name.toUpperCase().replaceAll("-", "_")}`),
-    ]);
-    expect(environment.SERVICE_INGEST_WORKER).toBe(yamlText({ "ingest-worker": services["ingest-worker"] }));
+    const project = composeProject(dockerSettings({}));
+    expect(projectOf(environment)).toEqual(project);
+    expect(Object.keys(projectOf(environment).services)).toEqual(Object.keys(project.services));
+    const { "ingest-worker": worker } = project.services;
+    expect(environment.SERVICE_INGEST_WORKER).toBe(yamlText({ "ingest-worker": worker }));
     expect(JSON.stringify(environment)).not.toContain(GOOD);
   });
 
