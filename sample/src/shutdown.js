@@ -1,0 +1,14 @@
+/** Runs `stop` at SIGTERM or SIGINT and ends the process, in time even when a peer hangs. */
+export function onShutdown(stop) {
+  let stopping = false;
+  const end = async (signal) => {
+    if (stopping) return;
+    stopping = true;
+    console.log(`${signal}: ending`);
+    setTimeout(() => process.exit(0), 1_800).unref();
+    await stop();
+    process.exit(0);
+  };
+  process.on("SIGTERM", end);
+  process.on("SIGINT", end);
+}

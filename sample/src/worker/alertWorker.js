@@ -1,0 +1,3 @@
+import { runHeartbeat } from "../heartbeat.js";
+
+runHeartbeat("alert");
