@@ -1,6 +1,6 @@
-import { createInterface } from "node:readline/promises";
 import { loadDockerSettings } from "../infra/settings/load.ts";
 import { fileInput } from "../infra/settings/sources.ts";
+import { confirm } from "./confirm.ts";
 import { inWords } from "./engine.ts";
 import type { Options } from "./main.ts";
 import { Failure, log } from "./output.ts";
@@ -14,7 +14,7 @@ export interface DownOptions extends Options {
 /** Takes back what `up` made. The secrets in the state stay, since the data depends on them. */
 export async function down({ stack: name, yes, json }: DownOptions): Promise<void> {
   loadDockerSettings(fileInput(name));
-  if (!yes && !(await agreed(`This takes down the stack ${name}; its secrets stay. Go on? [y/N] `)))
+  if (!yes && !(await confirm(`This takes down the stack ${name}; its secrets stay. Go on?`)))
     throw new Failure(
       `Nothing was changed. To go on without being asked: npm run down -- --stack ${name} --yes`,
     );
@@ -29,12 +29,4 @@ export async function down({ stack: name, yes, json }: DownOptions): Promise<voi
     process.stdout.write(
       `${summary(changes, true)}\nThe secrets are kept. npm run up brings everything back.\n`,
     );
-}
-
-async function agreed(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY) return false;
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await prompt.question(question);
-  prompt.close();
-  return /^y(es)?$/i.test(answer.trim());
 }

@@ -1,10 +1,13 @@
 import { resolve } from "node:path";
 import { Command, CommanderError, Option } from "commander";
+import { ExecaError } from "execa";
 import { SettingsError } from "../infra/settings/problem.ts";
+import { SetupError } from "../tools/setup/error.ts";
 import { Failure } from "./output.ts";
 import { render } from "./render.ts";
 import { secretsCheck, secretsGenerate } from "./secrets.ts";
 import type { DownOptions } from "./down.ts";
+import type { SetupOptions } from "./setup.ts";
 
 /** What every verb on a stack takes. */
 export interface Options {
@@ -41,6 +44,9 @@ verb(program, "preview", "show what `up` would change; changes nothing").action(
 verb(program, "down", "take back what `up` made; the secrets stay")
   .option("--yes", "do not ask", false)
   .action(async (options: DownOptions) => (await import("./down.ts")).down(options));
+verb(program, "setup", "get Docker Engine, Compose and the images for this machine; starts no container")
+  .option("--yes", "install what is missing without asking", false)
+  .action(async (options: SetupOptions) => (await import("./setup.ts")).setup(options));
 program
   .command("render")
   .description("write docker-compose.selfhosted.yml from the settings of the stack selfhosted")
@@ -59,6 +65,15 @@ program
   .helpOption(false)
   .action(async (args: string[]) => (await import("./pulumi.ts")).passThrough(args));
 
+/** What a person needs to know of an error; of one that nobody foresaw, everything. */
+function inWords(error: Error): string {
+  if (error instanceof Failure || error instanceof SettingsError || error instanceof SetupError)
+    return error.message;
+  if (!(error instanceof ExecaError)) return error.stack ?? error.message;
+  const stderr = (error as ExecaError<{ encoding: "utf8" }>).stderr ?? "";
+  return [error.shortMessage, ...stderr.trimEnd().split("\n").slice(-8)].join("\n");
+}
+
 // Whoever reads the output may go away, as `head` does.
 for (const stream of [process.stdout, process.stderr])
   stream.on("error", (error: NodeJS.ErrnoException) => {
@@ -71,8 +86,7 @@ try {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   } else {
-    const known = error instanceof Failure || error instanceof SettingsError;
-    process.stderr.write(`${known ? error.message : ((error as Error).stack ?? String(error))}\n`);
+    process.stderr.write(`${inWords(error as Error)}\n`);
     process.exitCode = 1;
   }
 }

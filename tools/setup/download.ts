@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { execa } from "execa";
+import { SetupError } from "./error.ts";
 import type { Log } from "./log.ts";
 
 export interface Download {
@@ -40,7 +41,7 @@ export async function download({ url, sums, folder, log }: Download): Promise<bo
     await pipeline(createReadStream(archive), hash);
     const sum = hash.digest("hex");
     if (!published.split("\n").some((line) => line.startsWith(sum) && line.endsWith(name)))
-      throw new Error(`${name} does not match its published checksum; it was thrown away.`);
+      throw new SetupError(`${name} does not match its published checksum; it was thrown away.`);
     await execa("tar", ["-xzf", archive, "-C", partial]);
     rmSync(archive);
     renameSync(partial, folder);
@@ -52,6 +53,6 @@ export async function download({ url, sums, folder, log }: Download): Promise<bo
 
 async function answer(url: string): Promise<Response> {
   const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+  if (!response.ok) throw new SetupError(`${url} answered ${response.status}`);
   return response;
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
+import { SetupError } from "./error.ts";
 import { cacheDir } from "./cache.ts";
 import { ensureGo } from "./go.ts";
 import type { Log } from "./log.ts";
@@ -20,6 +21,21 @@ const GO_TOOLS = {
     package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
     ldflags: "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=3.250.0",
     takes: "3 to 4 minutes",
+  },
+  compose: {
+    package: "github.com/docker/compose/v2/cmd",
+    ldflags: "-X github.com/docker/compose/v2/internal.Version=v2.40.3",
+    takes: "2 to 3 minutes",
+  },
+  traefik: {
+    package: "github.com/traefik/traefik/v3/cmd/traefik",
+    ldflags: "-X github.com/traefik/traefik/v3/pkg/version.Version=3.5.4",
+    takes: "5 minutes",
+  },
+  versitygw: {
+    package: "github.com/versity/versitygw/cmd/versitygw",
+    ldflags: "-X main.Version=v1.8.0",
+    takes: "1 minute",
   },
 } as const satisfies Record<string, GoTool>;
 
@@ -53,7 +69,7 @@ export async function goTool(name: GoToolName, log: Log): Promise<string> {
       reject: false,
     });
     if (build.exitCode !== 0)
-      throw new Error(`Building ${name} failed:\n${build.stderr.split("\n").slice(-8).join("\n")}`);
+      throw new SetupError(`Building ${name} failed:\n${build.stderr.split("\n").slice(-8).join("\n")}`);
     renameSync(partial, target);
   } finally {
     clearInterval(timer);

@@ -3,6 +3,7 @@ import { symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
+import { SetupError } from "./error.ts";
 import { aptInstall } from "./apt.ts";
 import { cacheDir } from "./cache.ts";
 import type { Log } from "./log.ts";
@@ -22,13 +23,13 @@ export async function ensureGo(log: Log): Promise<string> {
   const problem = version === null ? "Go is not installed" : `${found.stdout} is too old`;
   const mend = `Mend: install Go 1.${OLDEST_GO} or newer (go.dev/dl), then run the same command again.`;
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get"))
-    throw new Error(`${problem}, and what cannot be downloaded here is built with it. ${mend}`);
+    throw new SetupError(`${problem}, and what cannot be downloaded here is built with it. ${mend}`);
   log(`${problem}; fetching Go ${GO_VERSION} by way of the distribution's …`);
   try {
     await aptInstall(["golang-go", "ca-certificates"]);
     await fetchToolchain(fetched);
   } catch (error) {
-    throw new Error(`Go could not be installed: ${(error as Error).message}\n${mend}`);
+    throw new SetupError(`Go could not be installed: ${(error as Error).message}\n${mend}`);
   }
   return fetched;
 }
