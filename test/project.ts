@@ -12,7 +12,16 @@ export interface Ran {
   stderr: string;
 }
 
-const PARTS = ["cli", "infra", "stacks", "tools", "package.json", "package-lock.json", "Pulumi.yaml"];
+const PARTS = [
+  "cli",
+  "infra",
+  "sample",
+  "stacks",
+  "tools",
+  "package.json",
+  "package-lock.json",
+  "Pulumi.yaml",
+];
 const FILES = ["Pulumi.selfhosted.yaml", "Pulumi.prod.yaml", "docker-compose.selfhosted.yml"];
 
 /** A copy of this project in a folder of its own, which a test may change, and use as its user would. */

@@ -6,6 +6,7 @@ import { join, relative } from "node:path";
 import { projectRoot } from "../infra/settings/sources.ts";
 import { ensureEngine } from "../tools/setup/engine.ts";
 import type { Log } from "../tools/setup/log.ts";
+import { prepareDocker } from "./docker/host.ts";
 
 interface Result {
   passed: number;
@@ -20,9 +21,14 @@ const CHECKS: Record<string, readonly string[]> = {
   format: ["prettier", "--check", "."],
   render: ["node", "cli/main.ts", "render", "--check"],
 };
-const TIERS = ["unit", "engine"];
-/** What a tier needs that may take minutes, once: no test waits that long. */
-const PREPARATIONS: Record<string, (log: Log) => Promise<unknown>> = { engine: ensureEngine };
+const TIERS = ["unit", "engine", "docker"];
+/** What a tier needs that may take minutes, once: no test waits that long. The result takes it back. */
+const PREPARATIONS: Record<string, (log: Log) => Promise<() => Promise<void>>> = {
+  engine: (log) => ensureEngine(log).then(() => () => Promise.resolve()),
+  docker: prepareDocker,
+};
+/** What vitest is told for one tier alone. */
+const FLAGS: Record<string, readonly string[]> = { docker: ["--no-file-parallelism"] };
 /** Lines of an error that the summary at the end repeats. */
 const SHOWN_LINES = 10;
 
@@ -58,11 +64,27 @@ interface Report {
 }
 
 async function tier(name: string): Promise<Result> {
+  const failed = (what: string, error: unknown): Result => ({
+    passed: 0,
+    skipped: 0,
+    failures: [`${name}: ${what}\n${(error as Error).message}`],
+  });
+  let takeBack: (() => Promise<void>) | undefined;
   try {
-    await PREPARATIONS[name]?.((line) => process.stderr.write(`${line}\n`));
+    takeBack = await PREPARATIONS[name]?.((line) => process.stderr.write(`${line}\n`));
   } catch (error) {
-    return { passed: 0, skipped: 0, failures: [`${name}: its set-up\n${(error as Error).message}`] };
+    return failed("its set-up", error);
   }
+  const result = tests(name);
+  try {
+    await takeBack?.();
+  } catch (error) {
+    result.failures.push(...failed("its clean-up", error).failures);
+  }
+  return result;
+}
+
+function tests(name: string): Result {
   const folder = mkdtempSync(join(tmpdir(), "rejourney-report-"));
   const file = join(folder, "report.json");
   try {
@@ -72,6 +94,7 @@ async function tier(name: string): Promise<Result> {
       "--reporter=default",
       "--reporter=json",
       `--outputFile.json=${file}`,
+      ...(FLAGS[name] ?? []),
     ];
     // Its progress goes to standard error: standard output is for what failed, and the count.
     const { status } = start(["vitest", ...args], ["ignore", 2, 2]);

@@ -1,7 +1,7 @@
 import { openKeyRef } from "./secrets.js";
 
 /** How long rows of storage_endpoints are kept: a new endpoint is in use within this time. */
-const CACHE_MS = 5_000;
+const CACHE_MS = 1_000;
 
 const QUERY = `SELECT id, project_id, endpoint_url, bucket, region, access_key_id, key_ref, priority, active, shadow
   FROM storage_endpoints`;

@@ -1,0 +1,67 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
+import { madeImages } from "../../tools/images/images.ts";
+import { ensureDocker } from "../../tools/setup/docker.ts";
+import type { Log } from "../../tools/setup/log.ts";
+
+const PREFIX = "rejourney-test-";
+
+/** A name for a test's containers, networks and volumes, by which `removeAll` finds them. */
+export function testName(): string {
+  return PREFIX + randomBytes(4).toString("hex");
+}
+
+/** Standard output of `docker <args>`. Values of `env` reach containers by `-e NAME`, never by a command line. */
+export async function docker(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  input = "",
+): Promise<string> {
+  return (await execa("docker", args, { env, input })).stdout;
+}
+
+async function listed(args: readonly string[]): Promise<string[]> {
+  return (await docker(args)).split("\n").filter((line) => line !== "");
+}
+
+/** Removes every container, network and volume of a name. */
+export async function removeAll(name = PREFIX): Promise<void> {
+  const filter = `--filter=name=${name}`;
+  const containers = await listed(["ps", "--all", "--quiet", filter]);
+  if (containers.length > 0) await docker(["rm", "--force", "--volumes", ...containers]);
+  for (const kind of ["network", "volume"]) {
+    const found = await listed([kind, "ls", "--quiet", filter]);
+    if (found.length > 0) await docker([kind, "rm", ...found]);
+  }
+}
+
+/**
+ * A Docker Engine with the images, and nothing that an earlier run left behind. The result takes back what this run
+ * made, and stops the engine where it has started it.
+ */
+export async function prepareDocker(log: Log): Promise<() => Promise<void>> {
+  const engine = await ensureDocker({ log, confirm: () => Promise.resolve(true) });
+  await removeAll();
+  await madeImages(log);
+  return async () => {
+    await removeAll();
+    if (engine === undefined) return;
+    process.kill(engine, "SIGTERM");
+    while (existsSync(`/proc/${engine}`)) await sleep(100);
+  };
+}
+
+/** Asks until the answer comes; throws the last reason after so many seconds. */
+export async function eventually<T>(seconds: number, ask: () => Promise<T>): Promise<T> {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+      await sleep(200);
+    }
+  }
+}
