@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { readdir, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { SetupError } from "../setup/error.ts";
 import { cacheDir } from "../setup/cache.ts";
 import { needProgram } from "../setup/apt.ts";
 import type { Log } from "../setup/log.ts";
+import { withScratch } from "../setup/scratch.ts";
 
 /** What mmdebstrap makes the base of every image with: Debian's smallest system and the packages that one of them uses. */
 export const BASE = [
@@ -20,19 +21,16 @@ export const BASE = [
  * one would differ and every image with it. Throws where the machine has no packages of Debian's kind.
  */
 export async function baseFile(tag: string, log: Log): Promise<string> {
-  const file = join(cacheDir, "images", `base-${tag}.tar`);
+  const file = join(cacheDir, `base-${tag}.tar`);
   if (existsSync(file)) return file;
   await needProgram("mmdebstrap", "mmdebstrap", log);
   const { suite, sources } = await aptSources();
-  await mkdir(join(cacheDir, "images"), { recursive: true });
-  const partial = `${file}.${process.pid}.partial.tar`; // without .tar at its end, mmdebstrap makes a folder
   log("Unpacking Debian's packages for the images; this takes about 40 s, once …");
-  try {
+  await withScratch(async (folder) => {
+    const partial = join(folder, "base.tar");
     await execa("mmdebstrap", ["--quiet", ...BASE, suite, partial, ...sources], { stdin: "ignore" });
     await rename(partial, file);
-  } finally {
-    await rm(partial, { force: true });
-  }
+  });
   return file;
 }
 

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { cp, mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { cp, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import type { Images } from "../../infra/app/images.ts";
-import { cacheDir } from "../setup/cache.ts";
 import type { Log } from "../setup/log.ts";
+import { withScratch } from "../setup/scratch.ts";
 import { BASE, baseFile } from "./base.ts";
 import { built, node, type Part, postgres, sample } from "./parts.ts";
 
@@ -30,15 +30,14 @@ type Name = keyof typeof RECIPES | "base";
 /**
  * The images of a single node, made on this machine without an image registry: the data services of packages, the
  * application as the sample. A tag is a hash of what goes into the image: one that is there is up to date, and a change
- * in the sample changes the application's images alone. From nothing this takes about 90 s besides the Go tools.
+ * in the sample changes the application's images alone. From nothing this takes under a minute besides the Go tools.
  */
 export async function madeImages(log: Log): Promise<Images> {
-  const make = async (name: keyof Images) => [name, await made(name, log)] as const;
-  const references: (readonly [string, string])[] = [];
+  const references: Partial<Images> = {};
   // One after the other: they share a base, and a machine's two cores.
   for (const name of ["traefik", "storage", "redis", "postgres", "migration", "api", "web"] as const)
-    references.push(await make(name));
-  return Object.fromEntries(references) as Images;
+    references[name] = await made(name, log);
+  return references as Images;
 }
 
 async function made(name: Name, log: Log): Promise<string> {
@@ -51,23 +50,13 @@ async function made(name: Name, log: Log): Promise<string> {
   const { base, parts } = RECIPES[name];
   const from = await made(base, log);
   log(`Making the image ${reference} …`);
-  await mkdir(cacheDir, { recursive: true });
-  const context = await mkdtemp(join(cacheDir, `image-${name}-`));
-  try {
+  await withScratch(async (context) => {
     await cp(join(import.meta.dirname, name), context, { recursive: true });
     for (const [part, { put }] of Object.entries(parts)) await put(join(context, part), log);
     // The tag is set when the image is whole, so one that is there is never half of one.
-    await docker(
-      "build",
-      "--quiet",
-      "--network=none",
-      `--build-arg=BASE=${from}`,
-      `--tag=${reference}`,
-      context,
-    );
-  } finally {
-    await rm(context, { recursive: true, force: true });
-  }
+    const options = ["--quiet", "--network=none", `--build-arg=BASE=${from}`, `--tag=${reference}`];
+    await docker("build", ...options, context);
+  });
   return reference;
 }
 

