@@ -28,7 +28,10 @@ export async function baseFile(tag: string, log: Log): Promise<string> {
   log("Unpacking Debian's packages for the images; this takes about 40 s, once …");
   await withScratch(async (folder) => {
     const partial = join(folder, "base.tar");
-    await execa("mmdebstrap", ["--quiet", ...BASE, suite, partial, ...sources], { stdin: "ignore" });
+    const command = ["mmdebstrap", "--quiet", ...BASE, suite, partial, ...sources];
+    // Root's would mount into this machine: in a mount namespace of its own, a kill leaves no mount behind.
+    const [program, ...args] = process.getuid?.() === 0 ? ["unshare", "--mount", ...command] : command;
+    await execa(program!, args, { stdin: "ignore", env: { TMPDIR: folder } });
     await rename(partial, file);
   });
   return file;
