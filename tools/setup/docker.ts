@@ -19,7 +19,7 @@ import { installDocker } from "./docker-packages.ts";
 import { goTool } from "./go-tool.ts";
 import type { Log } from "./log.ts";
 
-/** The oldest Compose whose `up --wait` fails with a service that does not become healthy. */
+/** The oldest Compose, as major and minor, that is taken as it is; the tests run on 2.40. */
 const OLDEST_COMPOSE = [2, 30] as const;
 const DAEMON_LOG = "/var/log/dockerd.log";
 const PID_FILES = { dockerd: "/var/run/docker.pid", containerd: "/var/run/docker/containerd/containerd.pid" };
@@ -46,7 +46,7 @@ export async function ensureDocker({ log, confirm }: DockerOptions): Promise<num
       throw new SetupError(
         "This user may not use Docker Engine. Mend: sudo usermod -aG docker $USER, log in again, then run the same command again",
       );
-    if (!(await isOnPath("dockerd"))) await installDocker(log, confirm);
+    if (!(await isOnPath("dockerd")) || !(await isOnPath("docker"))) await installDocker(log, confirm);
     started = await start(log);
   }
   await ensureCompose(log, confirm);
@@ -71,7 +71,7 @@ async function hostElsewhere(): Promise<string | undefined> {
   const { exitCode, stdout } = await execa("docker", ["context", "inspect", `--format=${format}`], {
     reject: false,
   });
-  const host = process.env.DOCKER_HOST ?? (exitCode === 0 ? stdout : LOCAL);
+  const host = process.env.DOCKER_HOST || (exitCode === 0 ? stdout : LOCAL); // empty counts as not set
   return host === LOCAL ? undefined : host;
 }
 
