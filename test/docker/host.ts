@@ -43,14 +43,20 @@ export async function removeAll(name = PREFIX): Promise<void> {
  */
 export async function prepareDocker(log: Log): Promise<() => Promise<void>> {
   const engine = await ensureDocker({ log, confirm: () => Promise.resolve(true) });
-  await removeAll();
-  await madeImages(log);
-  return async () => {
+  const takeBack = async () => {
     await removeAll();
     if (engine === undefined) return;
     process.kill(engine, "SIGTERM");
     while (existsSync(`/proc/${engine}`)) await sleep(100);
   };
+  try {
+    await removeAll();
+    await madeImages(log);
+  } catch (error) {
+    await takeBack();
+    throw error;
+  }
+  return takeBack;
 }
 
 /** Asks until the answer comes; throws the last reason after so many seconds. */

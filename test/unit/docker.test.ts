@@ -1,38 +1,16 @@
-import { spawnSync } from "node:child_process";
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { projectRoot } from "../../infra/settings/sources.ts";
+import { TestProject } from "../project.ts";
 
 // `rejourney setup`, with a `docker` that only answers what is asked here.
 
-let folder: string;
+let project: TestProject;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "rejourney-unit-"));
-  for (const part of [
-    "cli",
-    "infra",
-    "sample",
-    "tools",
-    "package.json",
-    "package-lock.json",
-    "Pulumi.selfhosted.yaml",
-  ])
-    cpSync(join(projectRoot, part), join(folder, part), { recursive: true });
-  symlinkSync(join(projectRoot, "node_modules"), join(folder, "node_modules"));
+  project = new TestProject();
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => project.remove());
 
 interface Docker {
   /** What `docker version` fails with. */
@@ -46,7 +24,7 @@ interface Docker {
 
 const OVERRIDE = join(".rejourney", "selfhosted", "images.yml");
 
-function setup(docker: Docker, env: NodeJS.ProcessEnv = {}) {
+async function setup(docker: Docker, env: NodeJS.ProcessEnv = {}) {
   const { down = "", compose = "2.40.3", pull = "", refused = "*" } = docker;
   // The images made here count as there, so that none is made.
   const script = `#!/bin/sh
@@ -56,59 +34,54 @@ case "$*" in
   "compose version"*) echo ${compose} ;;
   "image inspect"*rejourney-sample*) ;;
   "image inspect"*) exit 1 ;;
-  pull*) echo "\${3}" >> ${join(folder, "pulled")}
+  pull*) echo "\${3}" >> ${project.path("pulled")}
     case "$3" in ${refused}) [ -z "${pull}" ] || { echo "Error response from daemon: ${pull}" >&2; exit 1; } ;; esac ;;
   *) echo "unexpected: $*" >&2; exit 1 ;;
 esac
 `;
-  mkdirSync(join(folder, "bin"), { recursive: true });
-  writeFileSync(join(folder, "bin", "docker"), script, { mode: 0o755 });
-  const path = [join(folder, "bin"), process.env.PATH].join(delimiter);
-  const { status, stdout, stderr } = spawnSync(join(folder, "cli", "rejourney.mjs"), ["setup", "--yes"], {
-    encoding: "utf8",
-    env: { ...process.env, DOCKER_HOST: undefined, ...env, PATH: path },
-  });
-  const pulled = existsSync(join(folder, "pulled"))
-    ? readFileSync(join(folder, "pulled"), "utf8").split("\n")
-    : [];
-  return { status, stdout, stderr, pulled: pulled.filter((line) => line !== "") };
+  mkdirSync(project.path("bin"), { recursive: true });
+  writeFileSync(project.path("bin", "docker"), script, { mode: 0o755 });
+  const PATH = [project.path("bin"), process.env.PATH].join(delimiter);
+  const ran = await project.rejourney(["setup", "--yes"], { DOCKER_HOST: "", ...env, PATH });
+  const pulled = project.exists("pulled") ? project.read("pulled").trimEnd().split("\n") : [];
+  return { ...ran, pulled };
 }
 
 const release = (tag: string) =>
-  writeFileSync(join(folder, ".env"), `REJOURNEY_RELEASE=${tag}\n`, { mode: 0o600 });
+  writeFileSync(project.path(".env"), `REJOURNEY_RELEASE=${tag}\n`, { mode: 0o600 });
 const setting = (text: string) =>
-  writeFileSync(join(folder, "Pulumi.selfhosted.yaml"), `config:\n  rejourney:target: docker\n${text}`);
+  writeFileSync(project.path("Pulumi.selfhosted.yaml"), `config:\n  rejourney:target: docker\n${text}`);
 
 const DATA = ["traefik:v3.5.4", "postgres:18.6", "redis:8.4.4", "versity/versitygw:v1.8.0"];
 const OUT_OF_REACH = "Get https://registry.test/v2/: dial tcp: lookup registry.test: no such host";
 
 describe("setup", () => {
-  test("fetches the images of the release, and takes back an older choice", () => {
+  test("fetches the images of the release, and takes back an older choice", async () => {
     release("1.4.0");
-    mkdirSync(join(folder, ".rejourney", "selfhosted"), { recursive: true });
-    writeFileSync(join(folder, OVERRIDE), "services: {}\n");
-    const { status, stdout, pulled } = setup({});
+    mkdirSync(project.path(".rejourney", "selfhosted"), { recursive: true });
+    writeFileSync(project.path(OVERRIDE), "services: {}\n");
+    const { status, stdout, pulled } = await setup({});
     expect(status).toBe(0);
     const application = ["api", "web", "migration"].map(
       (name) => `ghcr.io/rejourneyco/rejourney/${name}:1.4.0`,
     );
     expect(pulled.sort()).toEqual([...DATA, ...application].sort());
-    expect(existsSync(join(folder, OVERRIDE))).toBe(false);
+    expect(project.exists(OVERRIDE)).toBe(false);
     expect(stdout).toBe(`Docker and the images are there. Next:
   npx rejourney secrets generate
   docker compose -f docker-compose.selfhosted.yml --env-file .env up -d --wait
 `);
   });
 
-  test("fetches what is known where no release is named, and says that one is needed", () => {
-    const { status, stdout, pulled } = setup({});
+  test("fetches what is known where no release is named, and says that one is needed", async () => {
+    const { status, stdout, pulled } = await setup({});
     expect(status).toBe(0);
     expect(pulled.sort()).toEqual([...DATA].sort());
     expect(stdout).toContain("\n  echo REJOURNEY_RELEASE=<release> >> .env\n");
   });
 
-  test("takes images made here where no release is named and no registry is within reach", () => {
-    const { status, stdout, stderr } = setup({ pull: OUT_OF_REACH });
+  test("takes images made here where no release is named and no registry is within reach", async () => {
+    const { status, stdout, stderr } = await setup({ pull: OUT_OF_REACH });
     expect(status).toBe(0);
     expect(stderr).toContain(`The image registry of traefik:v3.5.4 cannot be reached: ${OUT_OF_REACH}`);
     expect(stderr).toContain("with a sample application in the place of Rejourney");
@@ -116,7 +89,7 @@ describe("setup", () => {
   echo REJOURNEY_RELEASE=sample >> .env
   docker compose -f docker-compose.selfhosted.yml -f ${OVERRIDE} --env-file .env up -d --wait
 `);
-    const { services } = parse(readFileSync(join(folder, OVERRIDE), "utf8")) as {
+    const { services } = parse(project.read(OVERRIDE)) as {
       services: Record<string, { image: string }>;
     };
     expect(Object.keys(services)).toHaveLength(11);
@@ -126,13 +99,13 @@ describe("setup", () => {
     expect(image("prepare-volumes")).toBe("rejourney-sample/traefik");
   });
 
-  test("asks no registry for the release `sample`, and keeps the images that the settings name", () => {
+  test("asks no registry for the release `sample`, and keeps the images that the settings name", async () => {
     release("sample");
     setting("  rejourney:images: { postgres: postgres:18.5 }\n");
-    const { status, pulled } = setup({ pull: OUT_OF_REACH });
+    const { status, pulled } = await setup({ pull: OUT_OF_REACH });
     expect(status).toBe(0);
     expect(pulled).toEqual([]);
-    expect(readFileSync(join(folder, OVERRIDE), "utf8")).toContain("image: postgres:18.5\n");
+    expect(project.read(OVERRIDE)).toContain("image: postgres:18.5\n");
   });
 
   test.each([
@@ -152,42 +125,45 @@ describe("setup", () => {
       "traefik:v3.5.4",
       "correct rejourney:release",
     ],
-  ])("puts nothing in the place of %s when the registry answers: %s", (_, pull, given, image, mend) => {
+  ])("puts nothing in the place of %s when the registry answers: %s", async (_, pull, given, image, mend) => {
     given();
-    const { status, stdout, stderr } = setup({ pull });
+    const { status, stdout, stderr } = await setup({ pull });
     expect(status).toBe(1);
     expect(stderr).toContain(`The image ${image} cannot be had: ${pull}\n  Mend: ${mend}`);
     expect(stderr).not.toContain("    at ");
     expect(stdout).toBe("");
-    expect(existsSync(join(folder, ".rejourney"))).toBe(false);
+    expect(project.exists(".rejourney")).toBe(false);
   });
 
-  test("makes nothing when only the image that somebody named cannot be had", () => {
+  test("makes nothing when only the image that somebody named cannot be had", async () => {
     setting("  rejourney:images: { redis: registry.test/redis:8.4.4 }\n");
-    const { status, stderr } = setup({ pull: OUT_OF_REACH, refused: "registry.test*" });
+    const { status, stderr } = await setup({ pull: OUT_OF_REACH, refused: "registry.test*" });
     expect(status).toBe(1);
     expect(stderr).toContain("The image registry.test/redis:8.4.4 cannot be had");
   });
 
-  test("says what mends a Docker Engine elsewhere that does not answer, and starts none here", () => {
-    const { status, stderr } = setup({ down: "connection refused" }, { DOCKER_HOST: "ssh://node.test" });
+  test("says what mends a Docker Engine elsewhere that does not answer, and starts none here", async () => {
+    const { status, stderr } = await setup(
+      { down: "connection refused" },
+      { DOCKER_HOST: "ssh://node.test" },
+    );
     expect(status).toBe(1);
     expect(stderr).toBe(
       "No Docker Engine answers at ssh://node.test: connection refused. Mend: docker version\n",
     );
   });
 
-  test("says what mends a user who may not use Docker Engine", () => {
-    const { status, stderr } = setup({ down: "permission denied while trying to connect" });
+  test("says what mends a user who may not use Docker Engine", async () => {
+    const { status, stderr } = await setup({ down: "permission denied while trying to connect" });
     expect(status).toBe(1);
     expect(stderr).toMatch(
       /^This user may not use Docker Engine\. Mend: sudo usermod -aG docker \$USER, .*\n$/,
     );
   });
 
-  test("tells of problems in the settings before anything is set up", () => {
+  test("tells of problems in the settings before anything is set up", async () => {
     setting("  rejourney:httpPortt: 80\n");
-    const { status, stderr, pulled } = setup({ down: "not to be asked" });
+    const { status, stderr, pulled } = await setup({ down: "not to be asked" });
     expect(status).toBe(1);
     expect(stderr).toContain("1 problem in the settings; nothing was changed.");
     expect(pulled).toEqual([]);
