@@ -1,4 +1,5 @@
 import { MIGRATE, type Service } from "../app/catalogue.ts";
+import { connectionUrls } from "../app/connections.ts";
 import { healthCommand } from "../app/health.ts";
 import type { DockerSettings } from "../settings/load.ts";
 import type { ComposeService } from "./compose-spec.ts";
@@ -77,10 +78,14 @@ function environmentOf(service: Service, settings: DockerSettings): Record<strin
 
 // A password with characters that have a meaning in a URL is handed over in an encoded DATABASE_URL or REDIS_URL.
 function connectionStrings({ variables }: DockerSettings) {
-  const user = variableReference("POSTGRES_USER", variables.POSTGRES_USER);
-  const database = variableReference("POSTGRES_DB", variables.POSTGRES_DB);
+  const urls = connectionUrls({
+    user: variableReference("POSTGRES_USER", variables.POSTGRES_USER),
+    password: secretReference("POSTGRES_PASSWORD"),
+    database: variableReference("POSTGRES_DB", variables.POSTGRES_DB),
+    redisPassword: secretReference("REDIS_PASSWORD"),
+  });
   return {
-    DATABASE_URL: `\${DATABASE_URL:-postgresql://${user}:${secretReference("POSTGRES_PASSWORD")}@postgres:5432/${database}}`,
-    REDIS_URL: `\${REDIS_URL:-redis://:${secretReference("REDIS_PASSWORD")}@redis:6379/0}`,
+    DATABASE_URL: `\${DATABASE_URL:-${urls.DATABASE_URL}}`,
+    REDIS_URL: `\${REDIS_URL:-${urls.REDIS_URL}}`,
   };
 }
