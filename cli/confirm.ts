@@ -2,9 +2,19 @@ import { createInterface } from "node:readline/promises";
 
 /** Asks, where somebody can answer; a plain Return means no. False where nobody can. */
 export async function confirm(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY) return false;
+  return /^y(es)?$/i.test((await ask(`${question} [y/N] `)) ?? "");
+}
+
+/** Asks before something is installed; where nobody can answer, to set up is what the command was called for. */
+export function confirmUnless(yes: boolean): (question: string) => Promise<boolean> {
+  return yes || !process.stdin.isTTY ? () => Promise.resolve(true) : confirm;
+}
+
+/** The answer to a question; undefined where nobody can give one. */
+export async function ask(question: string): Promise<string | undefined> {
+  if (!process.stdin.isTTY) return undefined;
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await prompt.question(`${question} [y/N] `);
+  const answer = await prompt.question(question);
   prompt.close();
-  return /^y(es)?$/i.test(answer.trim());
+  return answer.trim();
 }

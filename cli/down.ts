@@ -1,6 +1,8 @@
+import { Compose } from "../infra/docker/compose.ts";
 import { loadDockerSettings } from "../infra/settings/load.ts";
 import { fileInput } from "../infra/settings/sources.ts";
-import { confirm } from "./confirm.ts";
+import { needDocker } from "../tools/setup/docker.ts";
+import { ask, confirm } from "./confirm.ts";
 import { inWords } from "./engine.ts";
 import type { Options } from "./main.ts";
 import { Failure, log } from "./output.ts";
@@ -9,24 +11,46 @@ import { openStack } from "./stack.ts";
 
 export interface DownOptions extends Options {
   yes: boolean;
+  deleteData: boolean;
+  confirm?: string;
 }
 
-/** Takes back what `up` made. The secrets in the state stay, since the data depends on them. */
-export async function down({ stack: name, yes, json }: DownOptions): Promise<void> {
-  loadDockerSettings(fileInput(name));
-  if (!yes && !(await confirm(`This takes down the stack ${name}; its secrets stay. Go on?`)))
-    throw new Failure(
-      `Nothing was changed. To go on without being asked: npm run down -- --stack ${name} --yes`,
-    );
-  const { stack, options } = await openStack(name);
+/** Removes the containers, and with `deleteData` the volumes. The secrets in the state stay. */
+export async function down(options: DownOptions): Promise<void> {
+  const { stack: name, json, deleteData } = options;
+  const { projectName } = loadDockerSettings(fileInput(name));
+  await (deleteData ? confirmDeletion(options) : confirmRemoval(options));
+  const { stack, options: run } = await openStack(name);
+  await needDocker();
   const progress = new Progress(log);
   const { onEvent } = progress;
-  const run = stack.destroy({ ...options, onEvent, excludeProtected: true });
-  const { summary: result } = await inWords(run, () => progress.failed);
+  const destroyed = stack.destroy({ ...run, onEvent, excludeProtected: true });
+  const { summary: result } = await inWords(destroyed, () => progress.failed);
+  // A first run that failed has left containers which are not on record.
+  const volumes = deleteData ? ["--volumes"] : [];
+  await new Compose(projectName).run(["down", "--remove-orphans", ...volumes]);
   const changes = result.resourceChanges ?? {};
-  if (json) process.stdout.write(`${JSON.stringify({ stack: name, summary: changes })}\n`);
-  else
-    process.stdout.write(
-      `${summary(changes, true)}\nThe secrets are kept. npm run up brings everything back.\n`,
-    );
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ stack: name, summary: changes, dataDeleted: deleteData })}\n`);
+    return;
+  }
+  const kept = deleteData
+    ? "The data is deleted. The secrets are kept, encrypted, in .rejourney; npm run up starts with an empty database."
+    : "Data and secrets are kept. npm run up brings everything back.";
+  process.stdout.write(`${summary(changes, true)}\n${kept}\n`);
+}
+
+async function confirmRemoval({ stack, yes }: DownOptions): Promise<void> {
+  if (yes || (await confirm(`This takes down the stack ${stack}; its data and secrets stay. Go on?`))) return;
+  throw new Failure(
+    `Nothing was changed. To go on without being asked: npm run down -- --stack ${stack} --yes`,
+  );
+}
+
+async function confirmDeletion({ stack, confirm: given }: DownOptions): Promise<void> {
+  const question = `This deletes the database and all recordings of ${stack}. Type the stack's name to go on: `;
+  if ((given ?? (await ask(question))) === stack) return;
+  throw new Failure(
+    `Nothing was changed. To delete the data without being asked: npm run down -- --stack ${stack} --delete-data --confirm ${stack}`,
+  );
 }

@@ -8,6 +8,7 @@ import { render } from "./render.ts";
 import { secretsCheck, secretsGenerate } from "./secrets.ts";
 import type { DownOptions } from "./down.ts";
 import type { SetupOptions } from "./setup.ts";
+import type { UpOptions } from "./up.ts";
 
 /** What every verb on a stack takes. */
 export interface Options {
@@ -35,14 +36,19 @@ function verb(parent: Command, name: string, description: string): Command {
 }
 
 // Loaded when they are used: the engine's client takes most of a second.
-verb(program, "up", "bring the stack to what the settings say").action(async (options: Options) =>
-  (await import("./up.ts")).up(options),
-);
+verb(program, "up", "set up what is missing, and bring the stack to what the settings say")
+  .option("--yes", "install what is missing without asking", false)
+  .action(async (options: UpOptions) => (await import("./up.ts")).up(options));
 verb(program, "preview", "show what `up` would change; changes nothing").action(async (options: Options) =>
   (await import("./up.ts")).preview(options),
 );
-verb(program, "down", "take back what `up` made; the secrets stay")
+verb(program, "status", "show how each service does; changes nothing").action(async (options: Options) =>
+  (await import("./status.ts")).status(options),
+);
+verb(program, "down", "remove the containers; data and secrets stay")
   .option("--yes", "do not ask", false)
+  .option("--delete-data", "delete the data too: database, recordings, certificates", false)
+  .option("--confirm <name>", "the stack's name, to delete its data without being asked")
   .action(async (options: DownOptions) => (await import("./down.ts")).down(options));
 verb(program, "setup", "get Docker Engine, Compose and the images for this machine; starts no container")
   .option("--yes", "install what is missing without asking", false)

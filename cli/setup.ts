@@ -6,7 +6,7 @@ import { yamlText } from "../infra/docker/yaml.ts";
 import { type DockerSettings, loadDockerSettings } from "../infra/settings/load.ts";
 import { fileInput, projectRoot } from "../infra/settings/sources.ts";
 import { ensureDocker } from "../tools/setup/docker.ts";
-import { confirm } from "./confirm.ts";
+import { confirmUnless } from "./confirm.ts";
 import { obtainImages, SAMPLE_RELEASE } from "./images.ts";
 import type { Options } from "./main.ts";
 import { log } from "./output.ts";
@@ -20,9 +20,7 @@ export interface SetupOptions extends Options {
 export async function setup({ stack, json, yes }: SetupOptions): Promise<void> {
   const settings = loadDockerSettings(fileInput(stack));
   for (const warning of settings.warnings) log(`Warning: ${warning}`);
-  // Where nobody can answer, to set up is what the command was called for.
-  const asks = !yes && process.stdin.isTTY;
-  await ensureDocker({ log, confirm: asks ? confirm : () => Promise.resolve(true) });
+  await ensureDocker({ log, confirm: confirmUnless(yes) });
   const made = await obtainImages(settings);
   const path = join(".rejourney", stack, "images.yml");
   if (made === undefined) rmSync(join(projectRoot, path), { force: true });
@@ -45,8 +43,8 @@ export async function setup({ stack, json, yes }: SetupOptions): Promise<void> {
 }
 
 /** A Compose file that, given after the rendered one, puts other images in the place of its own. */
-function writeOverride(path: string, settings: DockerSettings, images: Images): void {
-  const { services } = composeProject({ ...settings, images });
+function writeOverride(path: string, settings: DockerSettings, takenImages: Images): void {
+  const { services } = composeProject({ ...settings, takenImages });
   const entries = Object.entries(services).map(([name, { image }]) => [name, { image }]);
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   replaceFile(path, yamlText({ services: Object.fromEntries(entries) as unknown }));

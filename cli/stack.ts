@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { LocalWorkspace, type Stack, StackNotFoundError } from "@pulumi/pulumi/automation/index.js";
 import { projectRoot } from "../infra/settings/sources.ts";
 import { STAND_IN } from "../tools/standins/mark.ts";
@@ -5,7 +6,7 @@ import { createStack, engineEnvironment, inWords, pulumi } from "./engine.ts";
 import { settleLocks } from "./lock.ts";
 import { Failure, log } from "./output.ts";
 import { mendState } from "./state-file.ts";
-import { configFile, stateFolder } from "./state-folder.ts";
+import { configFile, stateFile, stateFolder } from "./state-folder.ts";
 
 /** A stack, ready for a run of the engine. */
 export interface OpenStack {
@@ -67,6 +68,21 @@ function stopSignal(): AbortSignal {
     stop.abort();
   });
   return stop.signal;
+}
+
+/**
+ * What `up` has deployed: the resources of the state, without a run of the engine. Throws Failure when there is no
+ * state.
+ */
+export async function deployedResources(stack: string, ...flags: string[]): Promise<readonly Resource[]> {
+  const nothing = new Failure(`Nothing of the stack ${stack} is deployed from here. Next: npm run up`);
+  const state = stateFolder();
+  if (state !== undefined && !existsSync(stateFile(state, stack))) throw nothing;
+  const { env } = await engineEnvironment();
+  Object.assign(process.env, env);
+  const text = await pulumi(["stack", "export", "--stack", stack, ...flags]);
+  const { deployment } = JSON.parse(text) as { deployment?: { resources?: Resource[] } };
+  return deployment?.resources ?? [];
 }
 
 async function selectOrCreate(stackName: string): Promise<Stack> {

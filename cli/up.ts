@@ -1,16 +1,33 @@
-import type { Options } from "./main.ts";
-import { loadDockerSettings } from "../infra/settings/load.ts";
+import type { ComposeProject } from "../infra/docker/compose-spec.ts";
+import { type DockerSettings, loadDockerSettings } from "../infra/settings/load.ts";
 import { fileInput } from "../infra/settings/sources.ts";
+import { ensureDocker } from "../tools/setup/docker.ts";
+import { confirmUnless } from "./confirm.ts";
 import { inWords, pulumi } from "./engine.ts";
-import { log } from "./output.ts";
+import { asksForSample, isSample, takeImages } from "./images.ts";
+import type { Options } from "./main.ts";
+import { Failure, log } from "./output.ts";
 import { type Change, Progress, shown, summary } from "./progress.ts";
+import { settledServices } from "./repair.ts";
+import { COMMAND_NAME, deployedProject, needAllWell, table } from "./services.ts";
 import { type OpenStack, openStack } from "./stack.ts";
 import { slotsToFill } from "./slots.ts";
 
-/** Brings the stack to what the settings say. Every check that can fail comes before the first change. */
-export async function up({ stack: name, json }: Options): Promise<void> {
-  const settings = checkedSettings(name);
+export interface UpOptions extends Options {
+  yes: boolean;
+}
+
+/**
+ * Brings the stack to what the settings say, on a machine that may have nothing yet, and ends with the health of every
+ * service. Every check that can fail comes before the first change.
+ */
+export async function up({ stack: name, json, yes }: UpOptions): Promise<void> {
+  const first = checkedSettings(name);
   const { stack, options, resources } = await openStack(name);
+  const deployed = deployedProject(resources);
+  if (deployed !== undefined) refuseOtherData(deployed, first);
+  await ensureDocker({ log, confirm: confirmUnless(yes) });
+  const settings = await takeImages(first, resources.length > 0);
   const slots = slotsToFill(resources, Object.keys(settings.secrets));
   // Nobody depends on an empty slot; the run protects it again once it holds a value.
   for (const { urn } of slots) await pulumi(["state", "unprotect", urn, "--yes", "--stack", name]);
@@ -20,21 +37,63 @@ export async function up({ stack: name, json }: Options): Promise<void> {
   const replace = slots.map(({ urn }) => urn);
   const run = stack.up({ ...options, onEvent, replace });
   const { outputs, summary: result } = await inWords(run, () => progress.failed);
-  const differing = (outputs.secretsThatDifferFromTheirSource?.value ?? []) as string[];
+  const applied = progress.changes.some(({ resource }) => resource === COMMAND_NAME);
+  const { services, repaired } = await settledServices(name, applied);
   const changes = result.resourceChanges ?? {};
+  const differing = (outputs.secretsThatDifferFromTheirSource?.value ?? []) as string[];
+  for (const secret of differing)
+    log(`${secret}: its source holds another value than the one in use, which was kept.`);
   if (json) {
     const values = Object.fromEntries(
       Object.entries(outputs).map(([key, { value }]) => [key, value as unknown]),
     );
-    process.stdout.write(`${JSON.stringify({ stack: name, summary: changes, outputs: values })}\n`);
-    return;
-  }
-  for (const secret of differing)
-    log(`${secret}: its source holds another value than the one in use, which was kept.`);
-  process.stdout.write(`${summary(changes, true)}\n`);
-  process.stdout.write(
-    `The Compose project: .rejourney/${name}/docker-compose.yml. How to start it: README.md\n`,
-  );
+    const result = { stack: name, summary: changes, repaired, services, outputs: values };
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+  } else process.stdout.write(`${summary(changes, true)}\n${table(services)}`);
+  needAllWell(services, settings.projectName);
+  if (!json) process.stdout.write(nextSteps(settings));
+}
+
+/** Throws Failure when the volumes of what is deployed are not those of what the settings ask for. */
+function refuseOtherData(deployed: ComposeProject, settings: DockerSettings): void {
+  const { projectName, stack } = settings;
+  // Volumes bear the project's name: under another one, the application would start with an empty database.
+  if (deployed.name !== projectName)
+    throw new Failure(
+      `rejourney:projectName is ${projectName}, and ${deployed.name} is what runs, with its data; nothing was changed.\n` +
+        `  Mend: set it back to ${deployed.name} in Pulumi.${stack}.yaml, or use another stack beside this one`,
+    );
+  const [now, then] = isSample(deployed)
+    ? ["the sample application", "Rejourney"]
+    : ["Rejourney", "the sample"];
+  if (isSample(deployed) !== asksForSample(settings))
+    throw new Failure(
+      `What runs is ${now}, and ${then} would take over its data; nothing was changed.\n` +
+        `  Mend: use another stack beside this one, or delete the data first: npm run down -- --stack ${stack} --delete-data`,
+    );
+}
+
+function nextSteps(settings: DockerSettings): string {
+  const { variables, stack } = settings;
+  const flags = stack === "selfhosted" ? "" : ` -- --stack ${stack}`;
+  const verb = (name: string) => `npm run ${name}${flags}`;
+  const steps = [
+    [verb("status"), "how each service does"],
+    [verb("preview"), `what a change in Pulumi.${stack}.yaml or .env would do; npm run up does it`],
+    [verb("down"), "removes the containers; data and secrets stay"],
+  ];
+  return [
+    `Rejourney answers at ${variables.PUBLIC_DASHBOARD_URL}`,
+    ...(asksForSample(settings)
+      ? [
+          "It is a sample application in Rejourney's place, without authentication: for a try alone.",
+          `To run Rejourney: ${verb("down")}${flags === "" ? " --" : ""} --delete-data, echo REJOURNEY_RELEASE=<release> >> .env, npm run up`,
+        ]
+      : []),
+    "Next:",
+    ...steps.map(([command, does]) => `  ${command!.padEnd(16)}  ${does}`),
+    "",
+  ].join("\n");
 }
 
 /** Shows what `up` would change; changes nothing. */

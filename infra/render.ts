@@ -13,8 +13,9 @@ const HEADER = `# The stack selfhosted, rendered by \`npm run render\`; change i
 `;
 /** The committed renderings, by path below the project's folder. Throws SettingsError. */
 export function rendered(): ReadonlyMap<string, string> {
-  // Without `.env`, which is not committed: whoever renders gets the same file.
-  const settings = loadDockerSettings({ ...fileInput("selfhosted"), env: parseEnvFile("") });
+  // Without `.env` and the images of a run, which are not committed: whoever renders gets the same file.
+  const input = { ...fileInput("selfhosted"), env: parseEnvFile(""), taken: undefined };
+  const settings = loadDockerSettings(input);
   return new Map([[COMPOSE_FILE, HEADER + yamlText(composeProject(settings))]]);
 }
 

@@ -1,5 +1,4 @@
 import { DockerDeployment } from "../infra/docker/deployment.ts";
-import { composeProject } from "../infra/docker/project.ts";
 import { SecretStore } from "../infra/secrets/store.ts";
 import type { DockerSettings } from "../infra/settings/load.ts";
 
@@ -8,7 +7,7 @@ export function selfhosted(settings: DockerSettings) {
   const store = new SecretStore("secrets", { sources: settings.secrets });
   new DockerDeployment(
     "rejourney",
-    { project: composeProject(settings) },
+    { settings, store },
     // Every value is on record before anything uses it.
     { dependsOn: store },
   );

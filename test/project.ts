@@ -1,5 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { projectRoot } from "../infra/settings/sources.ts";
@@ -29,6 +39,8 @@ export class TestProject {
   readonly folder = mkdtempSync(join(tmpdir(), "rejourney-test-"));
   /** All that the commands have printed. */
   printed = "";
+  /** Folders that come first on PATH. */
+  readonly #programs: string[] = [];
 
   constructor() {
     for (const part of [...PARTS, ...FILES])
@@ -44,6 +56,15 @@ export class TestProject {
     return readFileSync(this.path(...parts), "utf8");
   }
 
+  /** From now on, `docker` is what `test/fake-docker.mjs` says. */
+  fakeDocker(): FakeDocker {
+    mkdirSync(this.path("bin"));
+    cpSync(join(projectRoot, "test", "fake-docker.mjs"), this.path("bin", "docker.mjs"));
+    symlinkSync("docker.mjs", this.path("bin", "docker"));
+    this.#programs.push(this.path("bin"));
+    return new FakeDocker(this);
+  }
+
   /** `rejourney <args>`, to its end. */
   async rejourney(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
     const ran = await ended(this.start(args, env));
@@ -57,8 +78,12 @@ export class TestProject {
       cwd: this.folder,
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...withoutSettings(), ...env },
+      env: { ...this.#environment(), ...env },
     });
+  }
+
+  #environment(): NodeJS.ProcessEnv {
+    return { ...withoutSettings(), PATH: [...this.#programs, process.env.PATH].join(delimiter) };
   }
 
   /** The Pulumi CLI itself, as its user would call it: with nothing but the passphrase and, for stand-ins, PATH. */
@@ -67,7 +92,7 @@ export class TestProject {
     const path = [this.path("node_modules", ".bin"), ...(standIns ? [this.path("tools/standins/bin")] : [])];
     const env = {
       ...withoutSettings(),
-      PATH: [...path, process.env.PATH].join(delimiter),
+      PATH: [...path, ...this.#programs, process.env.PATH].join(delimiter),
       PULUMI_CONFIG_PASSPHRASE_FILE: this.path(".rejourney", "passphrase"),
       PULUMI_SKIP_UPDATE_CHECK: "true",
     };
@@ -123,6 +148,52 @@ export class TestProject {
 
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** What a `docker` that keeps no container was asked. */
+export class FakeDocker {
+  readonly #project: TestProject;
+
+  constructor(project: TestProject) {
+    this.#project = project;
+  }
+
+  /** The project that is up, as text; undefined when none is. */
+  up(): string | undefined {
+    return this.#project.exists("bin", "up.yml") ? this.#project.read("bin", "up.yml") : undefined;
+  }
+
+  /** Every call so far. */
+  calls(): { args: string[]; verb?: string; input?: string; env: Record<string, string> }[] {
+    const lines = this.#project.read("bin", "calls.jsonl").trimEnd().split("\n");
+    return lines.map((line) => JSON.parse(line) as ReturnType<FakeDocker["calls"]>[number]);
+  }
+
+  /** Takes every registry out of reach, or brings it back. */
+  registries(reachable: boolean): void {
+    const mark = this.#project.path("bin", "out-of-reach");
+    if (reachable) rmSync(mark, { force: true });
+    else writeFileSync(mark, "");
+  }
+
+  /** From now on, the digest of every image is this hex digit, 64 times. */
+  digest(digit: string): void {
+    writeFileSync(this.#project.path("bin", "digest"), digit);
+  }
+
+  /** Makes the next migration wait. */
+  hold(): void {
+    writeFileSync(this.#project.path("bin", "hold"), "");
+  }
+
+  /** True once a migration waits. */
+  isAtWork(): boolean {
+    return this.#project.exists("bin", "at-work");
+  }
+
+  release(): void {
+    for (const name of ["hold", "at-work"]) rmSync(this.#project.path("bin", name), { force: true });
   }
 }
 

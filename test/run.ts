@@ -25,7 +25,7 @@ const TIERS = ["unit", "engine", "docker"];
 /** What a tier needs that may take minutes, once: no test waits that long. The result takes it back. */
 const PREPARATIONS: Record<string, (log: Log) => Promise<() => Promise<void>>> = {
   engine: (log) => ensureEngine(log).then(() => () => Promise.resolve()),
-  docker: prepareDocker,
+  docker: (log) => ensureEngine(log).then(() => prepareDocker(log)),
 };
 /** What vitest is told for one tier alone. */
 const FLAGS: Record<string, readonly string[]> = { docker: ["--no-file-parallelism"] };

@@ -16,12 +16,19 @@ export const DATA_IMAGES = {
 
 export type Images = Record<ImageName | keyof typeof DATA_IMAGES, string>;
 
+export const APPLICATION_IMAGES = ["api", "web", "migration"] as const satisfies ImageName[];
+
+/** An image of the application, where no setting replaces it. */
+export function applicationImage(name: ImageName, release: string): string {
+  return `${REPOSITORY}/${name}:${release}`;
+}
+
 /** The image of every part: those of the release, with what the settings replace. */
 export function imagesOf(
   release: string,
   replaced: { readonly [name in keyof Images]?: string | undefined },
 ): Images {
-  const application = (name: ImageName) => replaced[name] ?? `${REPOSITORY}/${name}:${release}`;
+  const application = (name: ImageName) => replaced[name] ?? applicationImage(name, release);
   const data = (name: keyof typeof DATA_IMAGES) => replaced[name] ?? DATA_IMAGES[name];
   return {
     api: application("api"),

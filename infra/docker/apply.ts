@@ -1,17 +1,22 @@
-// What the command resource of a single node runs: `apply.ts up` or `apply.ts down`, with STACK and the project in the
-// environment. Standard output stays empty, since the engine keeps it in the state.
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+// What the command resource of a single node runs: `apply.ts up` or `apply.ts down`. The project comes by the
+// environment, the secrets, as JSON, by standard input. Standard output stays empty, since the engine keeps it.
+import { text } from "node:stream/consumers";
+import { Compose } from "./compose.ts";
 import { projectOf } from "./project-variables.ts";
-import { yamlText } from "./yaml.ts";
+import { up } from "./up.ts";
 
-const file = resolve(".rejourney", process.env.STACK!, "docker-compose.yml");
+async function apply(verb: string | undefined): Promise<void> {
+  const project = projectOf(process.env);
+  // Without --volumes: the data stays.
+  if (verb === "down") return new Compose(project.name).run(["down", "--remove-orphans"]);
+  if (verb !== "up") throw new Error("The first argument is neither up nor down.");
+  const secrets = JSON.parse(await text(process.stdin)) as Record<string, string>;
+  await up(new Compose(project.name, secrets), project);
+}
 
-if (process.argv[2] === "up") {
-  const text = yamlText(projectOf(process.env));
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  writeFileSync(`${file}.partial`, text, { flush: true });
-  renameSync(`${file}.partial`, file);
-} else {
-  rmSync(file, { force: true });
+try {
+  await apply(process.argv[2]);
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exitCode = 1;
 }

@@ -6,12 +6,8 @@ import { yamlText } from "./yaml.ts";
  * The project as environment variables: the names of its services in SERVICES, a service in `SERVICE_<NAME>`, the rest
  * in PROJECT. Each service is an input of its own, so that a preview shows which one changes, and how.
  */
-export function projectVariables(
-  { services, ...project }: ComposeProject,
-  stack: string,
-): Record<string, string> {
+export function projectVariables({ services, ...project }: ComposeProject): Record<string, string> {
   return {
-    STACK: stack,
     PROJECT: yamlText(project),
     SERVICES: Object.keys(services).join(" "),
     ...Object.fromEntries(
@@ -38,6 +34,11 @@ export function projectOf(variables: NodeJS.ProcessEnv): ComposeProject {
   return { ...project, services: Object.assign({}, ...services) as ComposeProject["services"] };
 }
 
-function serviceVariable(service: string): string {
-  return `SERVICE_${service.toUpperCase().replaceAll("-", "_")}`;
+const serviceVariable = (service: string) => variableOf("SERVICE", service);
+
+/** The variable that holds the hash of the secrets that a service reads. */
+export const hashVariable = (service: string) => variableOf("SECRETS_HASH", service);
+
+function variableOf(prefix: string, service: string): string {
+  return `${prefix}_${service.toUpperCase().replaceAll("-", "_")}`;
 }

@@ -14,7 +14,7 @@ const RELEASE = "${REJOURNEY_RELEASE:?is missing, add it to .env: the release of
  * resolves.
  */
 export function composeProject(settings: DockerSettings): ComposeProject {
-  const images = imagesOf(settings.release ?? RELEASE, settings.images);
+  const images = imagesOf(settings.release ?? RELEASE, { ...settings.takenImages, ...settings.images });
   const { builtInStorage, domain } = settings;
   const application = servicesOn("docker").map(
     (service) => [service.name, applicationService(service, settings, images[service.image])] as const,

@@ -1,4 +1,4 @@
-import type { SecretName } from "../app/secrets.ts";
+import { SECRET_NAMES, type SecretName } from "../app/secrets.ts";
 import type { VariableName } from "../app/variables.ts";
 
 // What Compose takes from `.env`, or from its caller, when it reads the project. So the project holds no secret.
@@ -21,4 +21,10 @@ export function optionalReference(name: SecretName | VariableName): string {
 /** Compose reads `$` as the start of a reference; `$$` stands for one. */
 export function escapeDollar(text: string): string {
   return text.replaceAll("$", "$$$$");
+}
+
+/** The secrets that a part of the project refers to, in the order of their definition. */
+export function secretsIn(part: unknown): SecretName[] {
+  const text = JSON.stringify(part);
+  return SECRET_NAMES.filter((name) => text.includes(`\${${name}:`));
 }

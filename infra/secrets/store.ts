@@ -19,6 +19,8 @@ export class SecretStore extends pulumi.ComponentResource {
   readonly differing: pulumi.Output<SecretName[]>;
   /** Names of the optional secrets that nobody has given yet. Not secret. */
   readonly empty: pulumi.Output<SecretName[]>;
+  /** Key of the hashes that show a changed secret to the engine. */
+  readonly hashKey: pulumi.Output<string>;
 
   constructor(name: string, args: SecretStoreArgs, opts?: pulumi.ComponentResourceOptions) {
     super("rejourney:secrets:SecretStore", name, {}, opts);
@@ -33,6 +35,7 @@ export class SecretStore extends pulumi.ComponentResource {
       ),
     );
     this.empty = pulumi.unsecret(inUse.apply((values) => SECRET_NAMES.filter((_, i) => values[i] === "")));
+    this.hashKey = this.generator(`${name}-hash-key`, 32).result;
     this.registerOutputs({});
   }
 

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Images } from "../app/images.ts";
 import type { SecretName } from "../app/secrets.ts";
 import type { VariableName } from "../app/variables.ts";
 import {
@@ -22,6 +23,15 @@ export interface SettingsInput {
   /** The stack's settings without the `rejourney:` before each key. */
   config: Record<string, unknown>;
   env: EnvFile;
+  /** What the last `up` has taken. */
+  taken?: TakenImages | undefined;
+}
+
+/** The images that an `up` has taken. They stand until a release is named, so that a lost `.env` changes nothing. */
+export interface TakenImages {
+  /** The release that was named, if one was. */
+  release?: string | undefined;
+  images: Partial<Images>;
 }
 
 interface Common {
@@ -40,6 +50,8 @@ interface Common {
 export type DockerSettings = Omit<z.infer<typeof dockerSchema>, "variables"> &
   Common & {
     httpPort: number;
+    /** What the last `up` has taken, where it still counts; those of `images` come first. */
+    takenImages: Partial<Images>;
     /** True when no external S3 is set: the project then runs an S3 server of its own. */
     builtInStorage: boolean;
   };
@@ -50,7 +62,7 @@ export type KubernetesSettings = Omit<z.infer<typeof kubernetesSchema>, "variabl
 export type Settings = DockerSettings | KubernetesSettings;
 
 /** Checks everything at once. Throws SettingsError with every problem found. */
-export function loadSettings({ stack, config, env }: SettingsInput): Settings {
+export function loadSettings({ stack, config, env, taken }: SettingsInput): Settings {
   const file = `Pulumi.${stack}.yaml`;
   const { plain, secret } = splitConfig(config);
   const target = plain.target;
@@ -94,6 +106,7 @@ export function loadSettings({ stack, config, env }: SettingsInput): Settings {
     ...data,
     ...common,
     httpPort,
+    takenImages: [undefined, taken?.release].includes(data.release) ? (taken?.images ?? {}) : {},
     builtInStorage: variables.given.S3_ENDPOINT === undefined,
     variables: completeVariables(variables.given, { ...data, httpPort }),
   };

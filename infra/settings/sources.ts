@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import { SECRET_NAMES } from "../app/secrets.ts";
 import { ENCRYPTED } from "./check.ts";
 import { readEnvFile } from "./env.ts";
-import type { SettingsInput } from "./load.ts";
+import type { TakenImages, SettingsInput } from "./load.ts";
 import { SettingsError } from "./problem.ts";
 
 /** The folder of this project. */
@@ -22,7 +22,24 @@ export function envPath(): string {
  * named is not there, or cannot be read.
  */
 export function fileInput(stack: string): SettingsInput {
-  return { stack, config: stackConfig(stack), env: readEnv() };
+  return { stack, config: stackConfig(stack), env: readEnv(), taken: readTaken(stack) };
+}
+
+/** Path of the images that `up` has taken. */
+export function takenPath(stack: string): string {
+  return join(projectRoot, ".rejourney", stack, "images.json");
+}
+
+function readTaken(stack: string): TakenImages | undefined {
+  const path = takenPath(stack);
+  if (!existsSync(path)) return undefined;
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as TakenImages;
+  } catch {
+    throw new SettingsError([
+      { key: path, what: "is not valid JSON", mend: "remove it, then run the same command again" },
+    ]);
+  }
 }
 
 /** The settings in `Pulumi.<stack>.yaml`, without the `rejourney:` before each key. Throws SettingsError. */
@@ -37,7 +54,8 @@ export function engineInput(stack: string, config: Record<string, string>): Sett
     key,
     secret.includes(key) ? value : fromJson(value),
   ]);
-  return { stack, config: Object.fromEntries(entries) as Record<string, unknown>, env: readEnv() };
+  const values = Object.fromEntries(entries) as Record<string, unknown>;
+  return { stack, config: values, env: readEnv(), taken: readTaken(stack) };
 }
 
 function readEnv() {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { madeImages } from "../../tools/images/images.ts";
@@ -22,7 +23,8 @@ export async function docker(
   return (await execa("docker", args, { env, input })).stdout;
 }
 
-async function listed(args: readonly string[]): Promise<string[]> {
+/** The names that a `docker` listing prints. */
+export async function listed(args: readonly string[]): Promise<string[]> {
   return (await docker(args)).split("\n").filter((line) => line !== "");
 }
 
@@ -57,6 +59,38 @@ export async function prepareDocker(log: Log): Promise<() => Promise<void>> {
     throw error;
   }
   return takeBack;
+}
+
+/** A port of this machine that nobody listens on. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** What `docker inspect` says of a container, as far as a test reads it. */
+export interface Inspected {
+  Id: string;
+  Name: string;
+  State: { Status: string; ExitCode: number; StartedAt: string; Health?: { Status: string } };
+  Config: { User: string; Image: string; Env: string[]; Labels: Record<string, string> };
+  HostConfig: Record<string, unknown> & { LogConfig: { Config: Record<string, string> } };
+  NetworkSettings: { Ports: Record<string, { HostIp: string; HostPort: string }[] | null> };
+}
+
+/** The containers of a name by their service. */
+export async function containers(name: string): Promise<Record<string, Inspected>> {
+  const ids = await listed(["ps", "--all", "--quiet", `--filter=name=${name}`]);
+  if (ids.length === 0) return {};
+  const inspected = JSON.parse(await docker(["inspect", ...ids])) as Inspected[];
+  const entries = inspected.map((container) => [
+    container.Config.Labels["com.docker.compose.service"],
+    container,
+  ]);
+  return Object.fromEntries(entries.sort()) as Record<string, Inspected>;
 }
 
 /** Asks until the answer comes; throws the last reason after so many seconds. */

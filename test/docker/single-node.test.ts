@@ -2,14 +2,13 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
-import { createServer, type AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { parse } from "dotenv";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse as parseYaml } from "yaml";
 import { TestProject } from "../project.ts";
-import { docker, eventually, removeAll, testName } from "./host.ts";
+import { containers, docker, eventually, freePort, removeAll, testName } from "./host.ts";
 import { keysIn } from "./s3.ts";
 
 // The rendered file, brought up by hand as docs/single-node.md has it; each test goes on from where the one before left.
@@ -44,15 +43,6 @@ afterAll(async () => {
   project.remove();
 });
 
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}
-
 /** Settings of the stack; the port and the name are a test's own, so that it meets no other deployment. */
 async function settings(...lines: string[]): Promise<void> {
   const own = ["target: docker", `projectName: ${name}`, ...lines];
@@ -73,26 +63,6 @@ function compose(...args: string[]) {
 async function up() {
   const { exitCode, stderr } = await compose("up", "-d", "--wait");
   expect(exitCode, stderr).toBe(0);
-}
-
-interface Container {
-  Id: string;
-  Name: string;
-  State: { Status: string; ExitCode: number; Health?: { Status: string } };
-  Config: { User: string; Labels: Record<string, string> };
-  HostConfig: Record<string, unknown> & { LogConfig: { Config: Record<string, string> } };
-  NetworkSettings: { Ports: Record<string, { HostIp: string; HostPort: string }[] | null> };
-}
-
-/** The containers by their service's name. */
-async function containers(): Promise<Record<string, Container>> {
-  const ids = (await docker(["ps", "--all", "--quiet", `--filter=name=${name}`])).split("\n");
-  const inspected = JSON.parse(await docker(["inspect", ...ids])) as Container[];
-  const entries = inspected.map((container) => [
-    container.Config.Labels["com.docker.compose.service"],
-    container,
-  ]);
-  return Object.fromEntries(entries.sort()) as Record<string, Container>;
 }
 
 /** Asks Traefik for `http://localhost:<port><path>`. */
@@ -161,7 +131,7 @@ describe("before anything runs", () => {
 describe("a single node", () => {
   test("has every service healthy after one `up`", async () => {
     await up();
-    const all = await containers();
+    const all = await containers(name);
     expect(Object.keys(all)).toEqual([...RUNNING, ...ONCE].sort());
     for (const service of RUNNING) expect(all[service]!.State.Health?.Status, service).toBe("healthy");
     for (const service of ONCE)
@@ -205,7 +175,7 @@ describe("a single node", () => {
   });
 
   test("confines every container and publishes Traefik alone, on this machine", async () => {
-    const all = await containers();
+    const all = await containers(name);
     for (const [service, { Config, HostConfig }] of Object.entries(all)) {
       if (service !== "prepare-volumes") expect(Config.User, service).toMatch(/^[1-9]\d*:[1-9]\d*$/);
       expect(HostConfig, service).toMatchObject({
@@ -254,7 +224,8 @@ describe("a single node", () => {
   });
 
   test("recreates nothing at a second `up`", async () => {
-    const ids = async () => Object.entries(await containers()).map(([service, { Id }]) => `${service} ${Id}`);
+    const ids = async () =>
+      Object.entries(await containers(name)).map(([service, { Id }]) => `${service} ${Id}`);
     const before = await ids();
     await up();
     expect(await ids()).toEqual(before);

@@ -4,11 +4,17 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { STAND_IN } from "../../tools/standins/mark.ts";
-import { ended, TestProject } from "../project.ts";
+import { ended, type FakeDocker, TestProject } from "../project.ts";
 
 let project: TestProject;
+let docker: FakeDocker;
 beforeAll(() => {
   project = new TestProject();
+  docker = project.fakeDocker();
+  writeFileSync(
+    project.path("Pulumi.selfhosted.yaml"),
+    'config:\n  rejourney:target: docker\n  rejourney:release: "1.4.0"\n',
+  );
 });
 afterAll(() => project.remove());
 
@@ -85,40 +91,28 @@ describe("the passphrase", () => {
 
 describe("a run that is ended in the middle", () => {
   const settings = () => project.read("Pulumi.selfhosted.yaml");
-  const composeFile = () => project.read(".rejourney", "selfhosted", "docker-compose.yml");
-  let original: { apply: string; settings: string };
+  let original: string;
   let secrets: Record<string, string>;
 
   beforeAll(async () => {
-    original = { apply: project.read("infra", "docker", "apply.ts"), settings: settings() };
+    original = settings();
     secrets = await project.secrets();
   });
 
-  /** Starts a run that changes the port, and returns it once its command waits, in the middle of its work. */
+  /** Starts a run that changes the port, and returns it once it waits for its migration, in the middle of its work. */
   async function held(port: number): Promise<ChildProcess> {
-    const wait = `writeFileSync("at-work", "");
-      const { existsSync } = await import("node:fs");
-      while (!existsSync("go")) await new Promise((done) => setTimeout(done, 50));\n`;
-    writeFileSync(
-      project.path("infra", "docker", "apply.ts"),
-      original.apply.replace("const file =", `${wait}const file =`),
-    );
+    docker.hold();
     writeFileSync(
       project.path("Pulumi.selfhosted.yaml"),
-      original.settings.replace("config:", `config:\n  rejourney:httpPort: ${port}`),
+      original.replace("config:", `config:\n  rejourney:httpPort: ${port}`),
     );
     const child = project.start(["up"]);
-    await until(() => project.exists("at-work"));
+    await until(() => docker.isAtWork());
     return child;
   }
 
-  function release(): void {
-    writeFileSync(project.path("go"), "");
-    writeFileSync(project.path("infra", "docker", "apply.ts"), original.apply);
-  }
-
   afterEach(async () => {
-    for (const name of ["go", "at-work"]) rmSync(project.path(name), { force: true });
+    docker.release();
     expect(heldLocks()).toEqual([]);
     expect(await project.secrets()).toEqual(secrets);
     const { pending_operations: pending = [] } = await project.state();
@@ -130,13 +124,13 @@ describe("a run that is ended in the middle", () => {
     process.kill(-child.pid!, "SIGKILL");
     await ended(child);
     expect(heldLocks()).toHaveLength(1);
-    release();
+    docker.release();
     const { status, stdout, stderr } = await project.rejourney(["up"]);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^1 updated, \d+ unchanged\n/);
     expect(stderr).toContain("Removing the lock of a run that is dead");
     expect(stderr).toContain("The run before was ended in the middle; going on from where it stopped.");
-    expect(composeFile()).toContain("127.0.0.1:8081:");
+    expect(docker.up()).toContain("127.0.0.1:8081:");
   });
 
   test("by SIGKILL, alone: its engine goes on, and the next run waits for that", async () => {
@@ -147,12 +141,12 @@ describe("a run that is ended in the middle", () => {
     next.stderr!.on("data", (text: Buffer) => (told += text.toString()));
     const result = ended(next);
     await until(() => told.includes("waiting for it to end") || next.exitCode !== null);
-    release();
+    docker.release();
     const { status, stdout } = await result;
     expect(status).toBe(0);
     expect(told).toContain("works on this stack; waiting for it to end");
     expect(stdout).toMatch(/^(1 updated, )?\d+ unchanged\n/);
-    expect(composeFile()).toContain("127.0.0.1:8082:");
+    expect(docker.up()).toContain("127.0.0.1:8082:");
   });
 
   test("by SIGTERM: it ends what it runs, keeps the state whole, and the next run goes on", async () => {
@@ -163,10 +157,10 @@ describe("a run that is ended in the middle", () => {
     expect(stderr).toContain("Stopping after the current step");
     expect(stderr).toContain("The same command goes on from here.");
     expect(heldLocks()).toEqual([]);
-    release();
-    expect(composeFile()).not.toContain("8083");
+    docker.release();
+    expect(docker.up()).not.toContain("8083");
     expect((await project.rejourney(["up"])).status).toBe(0);
-    expect(composeFile()).toContain("127.0.0.1:8083:");
+    expect(docker.up()).toContain("127.0.0.1:8083:");
   });
 });
 

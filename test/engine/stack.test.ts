@@ -5,24 +5,38 @@ import { parse } from "yaml";
 import { GENERATED_SECRETS, SECRET_NAMES } from "../../infra/app/secrets.ts";
 import { composeProject } from "../../infra/docker/project.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
-import { TestProject } from "../project.ts";
+import type { ServiceReport } from "../../cli/services.ts";
+import { type FakeDocker, type StateResource, TestProject } from "../project.ts";
 import { dockerSettings, GOOD, OTHER } from "../unit/values.ts";
 
-// The life of one stack on the real engine, in order: each test goes on from where the one before left it.
+// The life of one stack on the real engine, in order: each test goes on from where the one before left it. Docker is
+// told what to bring up, and brings nothing up: test/docker/selfhosted.test.ts does.
 
 let project: TestProject;
+let docker: FakeDocker;
 let secrets: Record<string, string>;
-const SECRETS = SECRET_NAMES.length + GENERATED_SECRETS.length;
+/** A slot for each, a generator where there is one, and the key of the hashes. */
+const SECRETS = SECRET_NAMES.length + GENERATED_SECRETS.length + 1;
 /** The stack itself, the store, the deployment and its command. */
 const RESOURCES = SECRETS + 4;
-const SETTINGS = readFileSync(join(projectRoot, "Pulumi.selfhosted.yaml"), "utf8");
-const COMPOSE = [".rejourney", "selfhosted", "docker-compose.yml"];
+const SETTINGS = readFileSync(join(projectRoot, "Pulumi.selfhosted.yaml"), "utf8").replace(
+  "config:\n",
+  'config:\n  rejourney:release: "1.4.0"\n',
+);
 const smtp = "a mail password with $HOME, \"quotes\" and 'more'";
 const planted = { JWT_SECRET: OTHER, SMTP_PASS: smtp };
 
 interface Result {
   summary: Record<string, number>;
   outputs: Record<string, unknown>;
+  services: ServiceReport[];
+  repaired: string[];
+}
+
+/** The variables that the command gets, which the state holds in plain text. */
+function commandInputs({ resources }: { resources: StateResource[] }): Record<string, string> {
+  const command = resources.find(({ urn }) => urn.endsWith("::rejourney-compose"))!;
+  return command.inputs!.environment as Record<string, string>;
 }
 
 const setting = (line: string) =>
@@ -33,6 +47,8 @@ const setting = (line: string) =>
 
 beforeAll(() => {
   project = new TestProject();
+  docker = project.fakeDocker();
+  writeFileSync(project.path("Pulumi.selfhosted.yaml"), SETTINGS);
   writeFileSync(project.path(".env"), `JWT_SECRET=${GOOD}\n`, { mode: 0o600 });
 });
 afterAll(() => project.remove());
@@ -42,22 +58,39 @@ describe("a stack", () => {
     const { summary } = await project.json<Result>("preview");
     expect(summary).toEqual({ create: RESOURCES });
     expect((await project.state()).resources).toEqual([]);
-    expect(project.exists(...COMPOSE)).toBe(false);
+    expect(docker.up()).toBeUndefined();
   });
 
   test("is made by the first run, which keeps its passphrase from everybody else", async () => {
     rmSync(project.path(".rejourney"), { recursive: true });
     const { status, stdout, stderr } = await project.rejourney(["up"]);
-    expect({ status, last: stdout.split("\n")[0] }).toEqual({
+    expect({ status, first: stdout.split("\n")[0] }, stderr).toEqual({
       status: 0,
-      last: `${RESOURCES} created, 0 unchanged`,
+      first: `${RESOURCES} created, 0 unchanged`,
     });
     expect(stderr).toContain("Keep a copy of the folder .rejourney elsewhere");
     expect(statSync(project.path(".rejourney", "passphrase")).mode & 0o777).toBe(0o600);
     expect(statSync(project.path(".rejourney")).mode & 0o777).toBe(0o700);
-    expect(parse(project.read(...COMPOSE))).toEqual(composeProject(dockerSettings()));
     // The committed settings stay as they were: no salt of this machine's passphrase.
     expect(project.read("Pulumi.selfhosted.yaml")).toBe(SETTINGS);
+  });
+
+  test("is brought up in order: images, data, the migration by itself, then what lasts", () => {
+    const calls = docker.calls().filter(({ verb }) => verb !== undefined);
+    const done = calls.map(({ verb, args }) => [verb, ...args.slice(args.indexOf(verb!) + 1)].join(" "));
+    const up = "up --detach --no-deps --wait --wait-timeout=300";
+    expect(done).toEqual([
+      "pull --quiet --policy=missing",
+      "run --rm --no-deps --no-TTY prepare-volumes",
+      `${up} postgres redis storage`,
+      "run --rm --no-deps --no-TTY migrate",
+      `${up} --remove-orphans`,
+    ]);
+    const whole = composeProject(dockerSettings({ release: "1.4.0" }));
+    expect(parse(calls[3]!.input!)).toEqual(whole);
+    const lasting = Object.entries(whole.services).filter(([, { restart }]) => restart !== "no");
+    const free = lasting.map(([name, service]) => [name, { ...service, depends_on: {} }]);
+    expect(parse(docker.up()!)).toEqual({ ...whole, services: Object.fromEntries(free) as unknown });
   });
 
   test("has every secret: from .env, or generated, each by its rule and unlike any other", async () => {
@@ -70,15 +103,40 @@ describe("a stack", () => {
     expect(secrets.SMTP_PASS).toBe("");
   });
 
+  test("hands them to Docker Compose by its environment alone, with nothing of the caller's", () => {
+    const given = Object.fromEntries(Object.entries(secrets).filter(([, value]) => value !== ""));
+    const { PATH, HOME } = process.env;
+    for (const { args, env } of docker.calls().filter(({ verb }) => verb === "up" || verb === "run")) {
+      const { PATH: path, ...rest } = env;
+      expect(path!.endsWith(PATH!)).toBe(true);
+      const docker = Object.entries(rest).filter(([name]) => !name.startsWith("DOCKER_"));
+      expect(Object.fromEntries(docker)).toEqual({
+        HOME,
+        ...(process.env.XDG_RUNTIME_DIR && { XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR }),
+        ...(process.env.SSH_AUTH_SOCK && { SSH_AUTH_SOCK: process.env.SSH_AUTH_SOCK }),
+        COMPOSE_DISABLE_ENV_FILE: "true",
+        ...given,
+        DATABASE_URL: `postgresql://rejourney:${secrets.POSTGRES_PASSWORD}@postgres:5432/rejourney`,
+        REDIS_URL: `redis://:${secrets.REDIS_PASSWORD}@redis:6379/0`,
+      });
+      for (const value of Object.values(given)) expect(args.join(" ")).not.toContain(value);
+    }
+  });
+
   test("is left alone by a second run", async () => {
-    const before = project.read(...COMPOSE);
-    expect((await project.json<Result>("up")).summary).toEqual({ same: RESOURCES });
-    expect(project.read(...COMPOSE)).toBe(before);
+    const before = docker.calls().filter(({ verb }) => verb !== undefined).length;
+    const { summary, services, repaired } = await project.json<Result>("up");
+    expect(summary).toEqual({ same: RESOURCES });
+    expect(repaired).toEqual([]);
+    expect(services.map(({ status, trouble }) => ({ status, trouble }))).toEqual(
+      Array(9).fill({ status: "healthy", trouble: "" }),
+    );
+    expect(docker.calls().filter(({ verb }) => verb !== undefined)).toHaveLength(before);
   });
 
   test("shows one changed memory limit as exactly that, and changes exactly that", async () => {
     setting("rejourney:services: { ingest-worker: { memory: 777M } }");
-    const before = project.read(...COMPOSE).split("\n");
+    const before = docker.up()!.split("\n");
     const previewed = await project.rejourney(["preview"]);
     expect(previewed.stdout).toBe(`~ rejourney-compose
     SERVICE_INGEST_WORKER:
@@ -89,7 +147,7 @@ describe("a stack", () => {
 1 to update, ${RESOURCES - 1} unchanged
 `);
     expect((await project.json<Result>("up")).summary).toEqual({ same: RESOURCES - 1, update: 1 });
-    const after = project.read(...COMPOSE).split("\n");
+    const after = docker.up()!.split("\n");
     expect(after.filter((line, i) => line !== before[i])).toEqual(["    mem_limit: 777m"]);
     expect(after).toHaveLength(before.length);
   });
@@ -99,9 +157,15 @@ describe("a stack", () => {
     writeFileSync(project.path(".env"), lines.join(""), { mode: 0o600 });
     const previewed = await project.rejourney(["preview"]);
     expect(previewed.stdout).toContain("± SMTP_PASS, which was empty, gets the value of its source\n");
+    const hashes = commandInputs(await project.state());
     expect((await project.secrets()).SMTP_PASS).toBe("");
     const { summary, outputs } = await project.json<Result>("up");
-    expect(summary).toEqual({ same: RESOURCES - 1, replace: 1 });
+    expect(summary).toEqual({ same: RESOURCES - 2, replace: 1, update: 1 });
+    const after = commandInputs(await project.state());
+    const changed = Object.keys(after).filter((name) => after[name] !== hashes[name]);
+    expect(changed.sort()).toEqual(["SECRETS_HASH_ALERT_WORKER", "SECRETS_HASH_API"]);
+    const applied = docker.calls().findLast(({ verb }) => verb === "up")!;
+    expect(applied.env.SMTP_PASS).toBe(smtp);
     expect(outputs.secretsThatDifferFromTheirSource).toEqual(["JWT_SECRET"]);
     expect(await project.secrets()).toEqual({ ...secrets, SMTP_PASS: smtp });
     secrets.SMTP_PASS = smtp;
@@ -140,16 +204,30 @@ describe("a stack", () => {
     expect(new Set(steps.map(({ op }) => op))).toEqual(new Set(["same"]));
   });
 
+  test("is not given another name, under which it would have no data", async () => {
+    setting("rejourney:projectName: another");
+    const before = docker.up();
+    const { status, stderr } = await project.rejourney(["up"]);
+    writeFileSync(project.path("Pulumi.selfhosted.yaml"), SETTINGS);
+    expect(status).toBe(1);
+    expect(stderr).toContain(
+      "rejourney:projectName is another, and rejourney is what runs, with its data; nothing was changed.\n" +
+        "  Mend: set it back to rejourney in Pulumi.selfhosted.yaml",
+    );
+    expect(docker.up()).toBe(before);
+  });
+
   test("is not taken down unasked", async () => {
     const { status, stderr } = await project.rejourney(["down"]);
     expect(status).toBe(1);
     expect(stderr).toContain("Nothing was changed. To go on without being asked: npm run down");
-    expect(project.exists(...COMPOSE)).toBe(true);
+    expect(docker.up()).toBeDefined();
   });
 
   test("keeps its secrets when it is taken down, and comes back with them", async () => {
     expect((await project.json<Result>("down", "--yes")).summary).toMatchObject({ delete: 2 });
-    expect(project.exists(...COMPOSE)).toBe(false);
+    expect(docker.up()).toBeUndefined();
+    expect(docker.calls().filter(({ args }) => args.includes("--volumes"))).toEqual([]);
     expect(await project.secrets()).toEqual(secrets);
     expect((await project.json<Result>("up")).summary).toEqual({ same: RESOURCES - 2, create: 2 });
     expect(await project.secrets()).toEqual(secrets);

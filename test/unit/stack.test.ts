@@ -109,6 +109,7 @@ describe("the stack selfhosted", () => {
       `${STORE} secrets`,
       ...SECRET_NAMES.map((name) => `${STASH} ${slotOf(name)}`),
       ...GENERATED_SECRETS.map((name) => `${GENERATOR} ${slotOf(name)}-generated`),
+      `${GENERATOR} secrets-hash-key`,
       "rejourney:docker:DockerDeployment rejourney",
       "command:local:Command rejourney-compose",
     ];
@@ -118,7 +119,7 @@ describe("the stack selfhosted", () => {
   test("keeps every value as a secret, protected, below the store", async () => {
     const { registered } = await deploy(DOCKER, `JWT_SECRET=${GOOD}`);
     const leaves = registered.filter(({ type }) => type === STASH || type === GENERATOR);
-    expect(leaves).toHaveLength(SECRET_NAMES.length + GENERATED_SECRETS.length);
+    expect(leaves).toHaveLength(SECRET_NAMES.length + GENERATED_SECRETS.length + 1);
     for (const { type, name, parent, protect, secret, ignoreChanges } of leaves) {
       expect({ name, parent, protect }).toEqual({ name, parent: "secrets", protect: true });
       if (type === STASH)
@@ -136,21 +137,61 @@ describe("the stack selfhosted", () => {
   test("has the project as plain inputs, a text for each service, without a secret", async () => {
     const { registered } = await deploy(DOCKER, `JWT_SECRET=${GOOD}`);
     const { parent, secret, inputs } = registered.find(({ type }) => type === "command:local:Command")!;
-    expect({ parent, secret }).toEqual({ parent: "rejourney", secret: [] });
-    const { environment, ...rest } = inputs as { environment: Record<string, string> };
+    expect({ parent, secret }).toEqual({ parent: "rejourney", secret: ["stdin"] });
+    const {
+      environment,
+      create,
+      update,
+      delete: remove,
+      dir,
+    } = inputs as Record<string, string> & {
+      environment: Record<string, string>;
+    };
     const apply = 'PATH="node_modules/.bin:$PATH" node infra/docker/apply.ts';
-    expect(rest).toEqual({
+    expect({ create, update, remove, dir }).toEqual({
       create: `${apply} up`,
       update: `${apply} up`,
-      delete: `${apply} down`,
+      remove: `${apply} down`,
       dir: "..",
     });
+    expect(inputs.triggers).toBeUndefined(); // they would take the project down first
     const project = composeProject(dockerSettings({}));
     expect(projectOf(environment)).toEqual(project);
     expect(Object.keys(projectOf(environment).services)).toEqual(Object.keys(project.services));
     const { "ingest-worker": worker } = project.services;
     expect(environment.SERVICE_INGEST_WORKER).toBe(yamlText({ "ingest-worker": worker }));
     expect(JSON.stringify(environment)).not.toContain(GOOD);
+  });
+
+  test("hands the secrets over by standard input, the passwords in connection strings encoded", async () => {
+    const { registered } = await deploy(DOCKER, "POSTGRES_PASSWORD='p@ss/w%rd'\nREDIS_PASSWORD='a#b'");
+    const { inputs } = registered.find(({ type }) => type === "command:local:Command")!;
+    const given = JSON.parse(inputs.stdin as string) as Record<string, string>;
+    expect(Object.keys(given).sort()).toEqual([...SECRET_NAMES, "DATABASE_URL", "REDIS_URL"].sort());
+    expect(given).toMatchObject({
+      POSTGRES_PASSWORD: "p@ss/w%rd",
+      JWT_SECRET: "secrets-jwt-secret-generated made",
+      SMTP_PASS: "",
+      DATABASE_URL: "postgresql://rejourney:p%40ss%2Fw%25rd@postgres:5432/rejourney",
+      REDIS_URL: "redis://:a%23b@redis:6379/0",
+    });
+  });
+
+  test("shows a changed secret as a changed hash of those who read it, and of nobody else", async () => {
+    const hashes = async (env: string) => {
+      const { registered } = await deploy(DOCKER, env);
+      const { inputs } = registered.find(({ type }) => type === "command:local:Command")!;
+      const variables = Object.entries(inputs.environment as Record<string, string>);
+      return Object.fromEntries(variables.filter(([name]) => name.startsWith("SECRETS_HASH_")));
+    };
+    const before = await hashes("SMTP_PASS=one");
+    const after = await hashes("SMTP_PASS=two");
+    const readers = ["ALERT_WORKER", "API", "INGEST_WORKER", "MIGRATE"];
+    readers.push("POSTGRES", "REDIS", "RETENTION_WORKER", "STORAGE");
+    expect(Object.keys(before).sort()).toEqual(readers.map((name) => `SECRETS_HASH_${name}`));
+    for (const hash of Object.values(before)) expect(hash).toMatch(/^[0-9a-f]{16}$/);
+    const changed = Object.keys(before).filter((name) => before[name] !== after[name]);
+    expect(changed.sort()).toEqual(["SECRETS_HASH_ALERT_WORKER", "SECRETS_HASH_API"]);
   });
 
   test("uses what a source gives, generates the rest, and leaves optional ones empty", async () => {

@@ -25,6 +25,13 @@ const RECIPES: Readonly<Record<keyof Images | "application", Recipe>> = {
   traefik: { base: "base", parts: { traefik: built("traefik") } },
 };
 
+const PREFIX = "rejourney-sample/";
+
+/** True for an image that `madeImages` has made. */
+export function isMadeHere(image: string): boolean {
+  return image.startsWith(PREFIX);
+}
+
 type Name = keyof typeof RECIPES | "base";
 
 /**
@@ -41,7 +48,7 @@ export async function madeImages(log: Log): Promise<Images> {
 }
 
 async function made(name: Name, log: Log): Promise<string> {
-  const reference = `rejourney-sample/${name}:${await tagOf(name)}`;
+  const reference = `${PREFIX}${name}:${await tagOf(name)}`;
   if (await exists(reference)) return reference;
   if (name === "base") {
     await docker("import", await baseFile(await tagOf(name), log), reference);

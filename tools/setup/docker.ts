@@ -40,8 +40,7 @@ export async function ensureDocker({ log, confirm }: DockerOptions): Promise<num
   const problem = await silence();
   if (problem !== undefined) {
     const host = await hostElsewhere();
-    if (host !== undefined)
-      throw new SetupError(`No Docker Engine answers at ${host}: ${problem}. Mend: docker version`);
+    if (host !== undefined) throw noAnswerFrom(host, problem);
     if (/permission denied/.test(problem))
       throw new SetupError(
         "This user may not use Docker Engine. Mend: sudo usermod -aG docker $USER, log in again, then run the same command again",
@@ -51,6 +50,20 @@ export async function ensureDocker({ log, confirm }: DockerOptions): Promise<num
   }
   await ensureCompose(log, confirm);
   return started;
+}
+
+/** Throws with what mends it when no Docker Engine answers; installs and starts nothing. */
+export async function needDocker(): Promise<void> {
+  const problem = await silence();
+  if (problem === undefined) return;
+  const host = await hostElsewhere();
+  throw host === undefined
+    ? new SetupError(`Docker Engine does not answer: ${problem}\n  Mend: npx rejourney setup starts it`)
+    : noAnswerFrom(host, problem);
+}
+
+function noAnswerFrom(host: string, problem: string): SetupError {
+  return new SetupError(`No Docker Engine answers at ${host}: ${problem}. Mend: docker version`);
 }
 
 /** Why no engine answers; undefined when one does. */

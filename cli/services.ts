@@ -1,0 +1,86 @@
+import type { ComposeProject } from "../infra/docker/compose-spec.ts";
+import type { Container } from "../infra/docker/containers.ts";
+import { projectOf } from "../infra/docker/project-variables.ts";
+import { Failure } from "./output.ts";
+import type { Resource } from "./stack.ts";
+
+/** How a service does on its host. */
+export interface ServiceReport {
+  service: string;
+  /** The health of its containers, or their state where that says more; `missing` without one. */
+  status: string;
+  image: string;
+  /** How often Docker has started its containers again. */
+  restarts: number;
+  /** What is not as the stack says; empty when all is well. */
+  trouble: string;
+}
+
+/** The name of the resource that keeps the containers in step. */
+export const COMMAND_NAME = "rejourney-compose";
+
+/** The resource that keeps the containers in step. */
+export function commandOf(resources: readonly Resource[]): Resource | undefined {
+  return resources.find(({ urn }) => urn.endsWith(`::${COMMAND_NAME}`));
+}
+
+/** The Compose project that is deployed, by the state; undefined when none is. */
+export function deployedProject(resources: readonly Resource[]): ComposeProject | undefined {
+  const command = commandOf(resources);
+  return command && projectOf(command.inputs!.environment as NodeJS.ProcessEnv);
+}
+
+/** Compares what runs with what was deployed, service by service. */
+export function report({ services }: ComposeProject, containers: readonly Container[]): ServiceReport[] {
+  return Object.entries(services)
+    .filter(([, { restart }]) => restart !== "no")
+    .map(([service, { image, scale = 1 }]) => {
+      const own = containers.filter((container) => container.service === service);
+      const ill = own.find((container) => !isWell(container)) ?? own[0];
+      return {
+        service,
+        status: ill === undefined ? (scale === 0 ? "off" : "missing") : statusOf(ill),
+        image: ill?.image ?? image,
+        restarts: own.reduce((sum, { restarts }) => sum + restarts, 0),
+        trouble: trouble(own, image, scale),
+      };
+    });
+}
+
+function isWell({ state, health }: Container): boolean {
+  return state === "running" && health === "healthy";
+}
+
+function statusOf({ state, health }: Container): string {
+  return state === "running" && health !== "" ? health : state;
+}
+
+function trouble(own: readonly Container[], image: string, scale: number): string {
+  const other = own.find((container) => container.image !== image);
+  return [
+    ...(own.length === scale ? [] : [own.length === 0 ? "missing" : `${own.length} of ${scale} containers`]),
+    ...(other === undefined ? [] : [`runs ${other.image} instead of ${image}`]),
+    ...own.filter((container) => !isWell(container)).map(statusOf),
+  ].join(", ");
+}
+
+/** The report as lines for people. */
+export function table(services: readonly ServiceReport[]): string {
+  const width = Math.max(...services.map(({ service }) => service.length));
+  const rows = services.map(({ service, status, restarts, trouble }) => [
+    service.padEnd(width),
+    trouble === "" ? status : `! ${trouble}`,
+    ...(restarts === 0 ? [] : [`(started again ${restarts === 1 ? "once" : `${restarts} times`})`]),
+  ]);
+  return rows.map((row) => `  ${row.join("  ")}\n`).join("");
+}
+
+/** Throws Failure, with what mends it, when a service is not as the stack says. */
+export function needAllWell(services: readonly ServiceReport[], project: string): void {
+  const ill = services.filter(({ trouble }) => trouble !== "");
+  if (ill.length === 0) return;
+  throw new Failure(
+    `${ill.length} of ${services.length} services need attention.\n` +
+      `  Mend: npm run up brings back what is missing; docker logs ${project}-${ill[0]!.service}-1 tells why one is ill`,
+  );
+}

@@ -1,0 +1,38 @@
+import { execa } from "execa";
+
+/** A container of a Compose project. */
+export interface Container {
+  id: string;
+  service: string;
+  /** As Docker names it: `created`, `running`, `restarting`, `exited`, … */
+  state: string;
+  /** `starting`, `healthy` or `unhealthy`; empty without a health check, and before the first start. */
+  health: string;
+  image: string;
+  /** How often its restart policy has started it again. */
+  restarts: number;
+}
+
+interface Inspected {
+  Id: string;
+  RestartCount: number;
+  State: { Status: string; Health?: { Status: string } };
+  Config: { Image: string; Labels: Record<string, string> };
+}
+
+/** The project's containers, running or not, without those of a single `docker compose run`. */
+export async function containersOf(project: string): Promise<Container[]> {
+  const labels = [`com.docker.compose.project=${project}`, "com.docker.compose.oneoff=False"];
+  const filters = labels.map((label) => `--filter=label=${label}`);
+  const { stdout: ids } = await execa("docker", ["ps", "--all", "--quiet", "--no-trunc", ...filters]);
+  if (ids === "") return [];
+  const { stdout } = await execa("docker", ["inspect", "--type=container", ...ids.split("\n")]);
+  return (JSON.parse(stdout) as Inspected[]).map(({ Id, RestartCount, State, Config }) => ({
+    id: Id,
+    service: Config.Labels["com.docker.compose.service"] ?? "",
+    state: State.Status,
+    health: State.Health?.Status ?? "",
+    image: Config.Image,
+    restarts: RestartCount,
+  }));
+}

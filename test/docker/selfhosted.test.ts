@@ -1,0 +1,284 @@
+import { writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { ServiceReport } from "../../cli/services.ts";
+import { TestProject } from "../project.ts";
+import { containers, docker, eventually, freePort, listed, removeAll, testName } from "./host.ts";
+import { keysIn } from "./s3.ts";
+
+// `npm run up` on a real Docker Engine; each test goes on from where the one before left.
+
+const SERVICES = ["traefik", "api", "web", "ingest-worker", "alert-worker", "retention-worker"].concat(
+  ...["postgres", "redis", "storage"],
+);
+/** With characters that have a meaning in a URL, a shell, YAML and redis.conf. */
+const GIVEN = {
+  POSTGRES_PASSWORD: `Pg:p@ss/w%rd#"\\q$7`,
+  REDIS_PASSWORD: `Re"dis\\p@ss\${x}#1`,
+};
+const MAIL = { SMTP_PASS: "Sm+tp/p@ss&word" };
+
+const name = testName();
+let project: TestProject;
+let port = 0;
+let id = "";
+
+beforeAll(async () => {
+  project = new TestProject();
+  port = await freePort();
+  settings();
+  env(GIVEN);
+});
+afterAll(async () => {
+  await removeAll(name);
+  project.remove();
+});
+
+/** The settings of the stack; the port and the name are a test's own, so that it meets no other deployment. */
+function settings(...lines: string[]): void {
+  const own = ["target: docker", "release: sample", `projectName: ${name}`, `httpPort: ${port}`, ...lines];
+  const text = own.map((line) => `  rejourney:${line}\n`).join("");
+  writeFileSync(project.path("Pulumi.selfhosted.yaml"), `config:\n${text}`);
+}
+function env(values: Record<string, string>): void {
+  const lines = Object.entries(values).map(([key, value]) => `${key}='${value}'\n`);
+  writeFileSync(project.path(".env"), lines.join(""), { mode: 0o600 });
+}
+
+const ask = (path: string, init: RequestInit = {}) => fetch(`http://localhost:${port}${path}`, init);
+const recording = () => `/api/projects/${id}/recordings/one`;
+const volumes = () => listed(["volume", "ls", "--quiet", `--filter=name=${name}`]);
+const VOLUMES = ["postgres-data", "redis-data", "storage-data"].map((volume) => `${name}_${volume}`);
+
+/** The id and the start of each container: a new one differs in the first, a restarted one in the second. */
+async function runs(): Promise<Record<string, string>> {
+  const all = Object.entries(await containers(name));
+  return Object.fromEntries(all.map(([service, { Id, State }]) => [service, `${Id} ${State.StartedAt}`]));
+}
+
+/** The services whose container is another one than before, or was started again. */
+async function newSince(before: Record<string, string>): Promise<string[]> {
+  const after = await runs();
+  expect(Object.keys(after)).toEqual(Object.keys(before));
+  return Object.keys(after).filter((service) => after[service] !== before[service]);
+}
+
+interface Result {
+  summary: Record<string, number>;
+  services: ServiceReport[];
+  repaired: string[];
+}
+
+describe("a first up", () => {
+  test("ends with every service healthy, the address and what to do next", async () => {
+    const { status, stdout, stderr } = await project.rejourney(["up"]);
+    expect(status, stderr).toBe(0);
+    const table = SERVICES.map((service) => `  ${service.padEnd(16)}  healthy\n`).join("");
+    expect(stdout).toMatch(/^\d+ created, 0 unchanged\n/);
+    expect(stdout.slice(stdout.indexOf("\n") + 1)).toBe(
+      `${table}Rejourney answers at http://localhost:${port}
+It is a sample application in Rejourney's place, without authentication: for a try alone.
+To run Rejourney: npm run down -- --delete-data, echo REJOURNEY_RELEASE=<release> >> .env, npm run up
+Next:
+  npm run status    how each service does
+  npm run preview   what a change in Pulumi.selfhosted.yaml or .env would do; npm run up does it
+  npm run down      removes the containers; data and secrets stay
+`,
+    );
+    const all = await containers(name);
+    // What runs once leaves no container behind.
+    expect(Object.keys(all)).toEqual([...SERVICES].sort());
+    for (const [service, { State }] of Object.entries(all))
+      expect(State.Health?.Status, service).toBe("healthy");
+  }, 300_000);
+
+  test("makes a deployment that keeps a recording, with the passwords of .env", async () => {
+    const made = await ask("/api/projects", { method: "POST", body: JSON.stringify({ name: "first" }) });
+    ({ id } = (await made.json()) as { id: string });
+    expect((await ask(recording(), { method: "PUT", body: "a recording" })).status).toBe(201);
+    const secrets = await project.secrets();
+    expect(secrets).toMatchObject(GIVEN);
+    const access = { accessKeyId: secrets.S3_ACCESS_KEY_ID!, secretAccessKey: secrets.S3_SECRET_ACCESS_KEY! };
+    expect(await keysIn({ url: `http://s3.localhost:${port}`, ...access }, "rejourney")).toEqual([
+      `projects/${id}/one`,
+    ]);
+    await eventually(20, async () => {
+      const answer = await ask(`/api/projects/${id}/recordings`);
+      expect(JSON.stringify(await answer.json())).toContain("processed");
+    });
+  }, 60_000);
+});
+
+describe("up again", () => {
+  test("changes nothing and restarts nothing, without .env too", async () => {
+    const before = await runs();
+    env({});
+    const { summary, repaired } = await project.json<Result>("up");
+    expect(Object.keys(summary)).toEqual(["same"]);
+    expect(repaired).toEqual([]);
+    expect(await newSince(before)).toEqual([]);
+  }, 60_000);
+
+  test("with one worker's memory changed replaces that container alone", async () => {
+    const before = await runs();
+    settings("services: { alert-worker: { memory: 600M } }");
+    const { summary } = await project.json<Result>("up");
+    expect(summary).toMatchObject({ update: 1 });
+    expect(await newSince(before)).toEqual(["alert-worker"]);
+    const { "alert-worker": worker } = await containers(name);
+    expect(worker!.HostConfig.Memory).toBe(600 * 2 ** 20);
+  }, 90_000);
+
+  test("with a secret that is new replaces those who read it alone", async () => {
+    const before = await runs();
+    env(MAIL);
+    const { status, stderr } = await project.rejourney(["up"]);
+    expect(status, stderr).toBe(0);
+    expect(await newSince(before)).toEqual(["alert-worker", "api"]);
+    const all = await containers(name);
+    const readers = Object.keys(all).filter((service) =>
+      all[service]!.Config.Env.includes(`SMTP_PASS=${MAIL.SMTP_PASS}`),
+    );
+    expect(readers).toEqual(["alert-worker", "api"]);
+  }, 90_000);
+
+  test("with a container removed and another stopped by hand brings those back alone", async () => {
+    const before = await runs();
+    await docker(["rm", "--force", `${name}-web-1`]);
+    await docker(["stop", `${name}-redis-1`]);
+    const told = await project.rejourney(["status"]);
+    expect(told.status).toBe(1);
+    expect(told.stdout).toMatch(/^ {2}web {15}! missing$/m);
+    expect(told.stdout).toMatch(/^ {2}redis {13}! exited$/m);
+    expect(told.stdout).toMatch(/^ {2}postgres {10}healthy$/m);
+    expect(told.stderr).toContain("2 of 9 services need attention.");
+    const { summary, repaired, services } = await project.json<Result>("up");
+    expect(Object.keys(summary)).toEqual(["same"]);
+    expect(repaired).toEqual(["web", "redis"]);
+    expect(services.filter(({ trouble }) => trouble !== "")).toEqual([]);
+    expect(await newSince(before)).toEqual(["redis", "web"]);
+    expect((await project.rejourney(["status"])).status).toBe(0);
+  }, 90_000);
+});
+
+describe("a failure", () => {
+  test("of the migration ends with 1, and leaves what runs running", async () => {
+    const before = await runs();
+    const script =
+      'console.log("connecting to", process.env.DATABASE_URL); throw new Error("column is there")';
+    settings(
+      `migrateCommand: [node, -e, '${script}']`,
+      "services: { api: { memory: 600M }, web: { memory: 300M } }",
+    );
+    const load = requests();
+    const { status, stdout, stderr } = await project.rejourney(["up"]);
+    const { sent, failed } = await load.end();
+    expect(status).toBe(1);
+    expect(stdout).toBe("");
+    expect(stderr).toContain("Error: column is there");
+    expect(stderr).toContain("migrate failed; the services of the application were left as they were.");
+    expect(stderr).toContain("connecting to [redacted]");
+    expect(await newSince(before)).toEqual([]);
+    expect(failed).toEqual([]);
+    expect(sent).toBeGreaterThan(50);
+    settings("services: { alert-worker: { memory: 600M } }");
+    expect((await project.json<Result>("up")).summary).toMatchObject({ same: expect.any(Number) as number });
+    expect(await newSince(before)).toEqual([]);
+  }, 120_000);
+
+  test("of a service shows its last lines, and the others serve", async () => {
+    const before = await runs();
+    const script = 'console.log(process.env.REDIS_PASSWORD); console.error("no luck"); process.exit(1)';
+    settings(`services: { alert-worker: { command: [node, -e, '${script}'] } }`);
+    const { status, stderr } = await project.rejourney(["up"]);
+    expect(status).toBe(1);
+    expect(stderr).toContain("its last lines:");
+    expect(stderr).toContain("no luck");
+    expect(stderr).not.toContain(GIVEN.REDIS_PASSWORD);
+    expect((await newSince(before)).filter((service) => service !== "alert-worker")).toEqual([]);
+    expect((await ask("/health")).status).toBe(200);
+    settings();
+    expect((await project.rejourney(["up"])).status).toBe(0);
+  }, 180_000);
+});
+
+describe("down", () => {
+  test("keeps the data and the secrets, and up brings both back", async () => {
+    const secrets = await project.secrets();
+    const { status, stdout } = await project.rejourney(["down", "--yes"]);
+    expect(status).toBe(0);
+    expect(stdout).toContain("Data and secrets are kept.");
+    expect(await containers(name)).toEqual({});
+    expect((await volumes()).sort()).toEqual(VOLUMES);
+    const told = await project.rejourney(["status"]);
+    expect(told.status).toBe(1);
+    expect(told.stderr).toContain("The stack selfhosted is down; its data and secrets are kept.");
+    expect((await project.rejourney(["up"])).status).toBe(0);
+    expect(await project.secrets()).toEqual(secrets);
+    expect(await (await ask(recording())).text()).toBe("a recording");
+  }, 120_000);
+
+  test.each(["--yes", "--confirm=rejourney"])("--delete-data with %s deletes nothing", async (flag) => {
+    const before = await runs();
+    const { status, stderr } = await project.rejourney(["down", "--delete-data", flag]);
+    expect(status).toBe(1);
+    expect(stderr).toContain(
+      "Nothing was changed. To delete the data without being asked: npm run down -- --stack selfhosted --delete-data --confirm selfhosted",
+    );
+    expect(await newSince(before)).toEqual([]);
+  });
+
+  test("--delete-data with the stack's name deletes containers, networks and data", async () => {
+    const { status, stderr } = await project.rejourney(["down", "--delete-data", "--confirm", "selfhosted"]);
+    expect(status, stderr).toBe(0);
+    for (const kind of ["volume", "network"])
+      expect(await listed([kind, "ls", "--quiet", `--filter=name=${name}`])).toEqual([]);
+    expect(await containers(name)).toEqual({});
+  }, 60_000);
+});
+
+describe("a first up that fails halfway", () => {
+  test("leaves what down removes, and the next up goes on from", async () => {
+    const halfway = async () => {
+      settings("migrateCommand: [node, -e, 'process.exit(1)']");
+      expect((await project.rejourney(["up"])).status).toBe(1);
+      expect(Object.keys(await containers(name))).toEqual(["postgres", "redis", "storage"]);
+    };
+    await halfway();
+    expect((await project.rejourney(["down", "--yes"])).status).toBe(0);
+    expect(await containers(name)).toEqual({});
+    await halfway();
+    const before = await runs();
+    settings();
+    expect((await project.rejourney(["up"])).status).toBe(0);
+    expect((await project.rejourney(["status"])).status).toBe(0);
+    const after = await runs();
+    expect(Object.keys(after)).toEqual([...SERVICES].sort());
+    expect(after).toMatchObject(before);
+    expect((await ask(recording())).status).toBe(404); // the data of the deployment before is gone
+  }, 180_000);
+});
+
+/** Asks for the health through Traefik, one request after the other, until the end is asked for. */
+function requests() {
+  const failed: string[] = [];
+  let [sent, over] = [0, false];
+  const loop = (async () => {
+    for (; !over; await sleep(20)) {
+      sent++;
+      try {
+        const { status } = await ask("/health");
+        if (status !== 200) failed.push(`status ${status}`);
+      } catch (error) {
+        failed.push(String((error as Error).cause ?? error));
+      }
+    }
+  })();
+  return {
+    async end() {
+      over = true;
+      await loop;
+      return { sent, failed };
+    },
+  };
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env node
+// A `docker` for tests of all that is around it: it keeps no container, only what it was asked to bring up. It keeps
+// its calls in `calls.jsonl` beside itself, the project in `up.yml`, and waits in a migration while there is a `hold`.
+// Every image is there; with `out-of-reach`, those that are made on this machine alone.
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parse } from "yaml";
+
+const args = process.argv.slice(2);
+const here = (name) => join(import.meta.dirname, name);
+const print = (value) => process.stdout.write(`${value}\n`);
+const input = args[0] === "compose" && args.includes("--file=-") ? await text(process.stdin) : undefined;
+const verb = args.find((arg) => ["pull", "run", "up", "down"].includes(arg));
+appendFileSync(here("calls.jsonl"), `${JSON.stringify({ args, verb, input, env: process.env })}\n`);
+
+if (args[0] === "version") print("28.0.0");
+else if (["image", "pull"].includes(args[0])) image(args.at(-1));
+else if (args[0] === "ps") print(existsSync(here("up.yml")) ? "all" : "");
+else if (args[0] === "inspect") print(JSON.stringify(containers()));
+else if (args[0] === "compose" && args[1] === "version") print("2.40.3");
+else if (verb === "run" && args.at(-1) === "migrate") await held();
+else if (verb === "up" && args.includes("--remove-orphans")) writeFileSync(here("up.yml"), input);
+else if (verb === "down") rmSync(here("up.yml"), { force: true });
+else if (args[0] !== "compose") throw new Error(`unexpected: docker ${args.join(" ")}`);
+
+function image(reference) {
+  if (existsSync(here("out-of-reach")) && !reference.startsWith("rejourney-sample/")) {
+    process.stderr.write("Error response from daemon: lookup registry.test: no such host\n");
+    process.exit(1);
+  }
+  const digit = existsSync(here("digest")) ? readFileSync(here("digest"), "utf8") : "1";
+  print(`${reference.replace(/:[^:/]*$/, "")}@sha256:${digit.repeat(64)}`);
+}
+
+function containers() {
+  const { services } = parse(readFileSync(here("up.yml"), "utf8"));
+  return Object.entries(services).map(([service, { image }]) => ({
+    Id: service,
+    RestartCount: 0,
+    State: { Status: "running", Health: { Status: "healthy" } },
+    Config: { Image: image, Labels: { "com.docker.compose.service": service } },
+  }));
+}
+
+async function held() {
+  if (!existsSync(here("hold"))) return;
+  writeFileSync(here("at-work"), "");
+  while (existsSync(here("hold"))) await sleep(50);
+}
