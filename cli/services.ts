@@ -81,6 +81,6 @@ export function needAllWell(services: readonly ServiceReport[], project: string)
   if (ill.length === 0) return;
   throw new Failure(
     `${ill.length} of ${services.length} services need attention.\n` +
-      `  Mend: npm run up brings back what is missing; docker logs ${project}-${ill[0]!.service}-1 tells why one is ill`,
+      `  Mend: npm run up brings back what is missing; docker compose -p ${project} logs ${ill[0]!.service} tells why one is ill`,
   );
 }

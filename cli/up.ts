@@ -28,8 +28,8 @@ export async function up({ stack: name, json, yes }: UpOptions): Promise<void> {
   if (deployed !== undefined) refuseOtherData(deployed, first);
   await ensureDocker({ log, confirm: confirmUnless(yes) });
   const settings = await takeImages(first, resources.length > 0);
-  const slots = slotsToFill(resources, Object.keys(settings.secrets));
-  // Nobody depends on an empty slot; the run protects it again once it holds a value.
+  const slots = await slotsToFill(resources, settings);
+  // Nothing depends on what such a slot holds; the run protects it again once it holds a value.
   for (const { urn } of slots) await pulumi(["state", "unprotect", urn, "--yes", "--stack", name]);
   log("Applying …");
   const progress = new Progress(log);
@@ -62,6 +62,11 @@ function refuseOtherData(deployed: ComposeProject, settings: DockerSettings): vo
     throw new Failure(
       `rejourney:projectName is ${projectName}, and ${deployed.name} is what runs, with its data; nothing was changed.\n` +
         `  Mend: set it back to ${deployed.name} in Pulumi.${stack}.yaml, or use another stack beside this one`,
+    );
+  if (deployed.services.storage === undefined && settings.builtInStorage)
+    throw new Failure(
+      "What runs keeps its recordings in an external S3, and S3_ENDPOINT is not set any more; nothing was changed.\n" +
+        "  Mend: put it back into .env; or, to start with an empty built-in S3: npm run down, then npm run up",
     );
   const [now, then] = isSample(deployed)
     ? ["the sample application", "Rejourney"]
@@ -101,14 +106,16 @@ export async function preview({ stack: name, json }: Options): Promise<void> {
   const settings = checkedSettings(name);
   const open = await openStack(name);
   const { changes, counts } = await previewed(open);
-  const filled = slotsToFill(open.resources, Object.keys(settings.secrets)).map(({ secret }) => secret);
+  const slots = await slotsToFill(open.resources, settings);
   if (json) {
-    process.stdout.write(`${JSON.stringify({ stack: name, summary: counts, changes, filled })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ stack: name, summary: counts, changes, filled: slots.map(({ secret }) => secret) })}\n`,
+    );
     return;
   }
   for (const change of changes) process.stdout.write(`${shown(change)}\n`);
-  for (const secret of filled)
-    process.stdout.write(`± ${secret}, which was empty, gets the value of its source\n`);
+  for (const { secret, before } of slots)
+    process.stdout.write(`± ${secret}, which was ${before}, gets the value of its source\n`);
   process.stdout.write(`${summary(counts, false)}\n`);
 }
 

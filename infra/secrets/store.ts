@@ -42,7 +42,7 @@ export class SecretStore extends pulumi.ComponentResource {
   private slot(parent: string, secret: SecretName, source: string | undefined): pulumi.Output<string> {
     const name = slotName(parent, secret);
     const bytes = definitionOf(secret).generatedBytes;
-    const generated = bytes === undefined ? "" : this.generator(`${name}-generated`, bytes).result;
+    const generated = bytes === undefined ? "" : this.generator(generatorName(parent, secret), bytes).result;
     const stash = new pulumi.Stash(
       name,
       { input: pulumi.secret(source ?? generated) },
@@ -65,4 +65,9 @@ export class SecretStore extends pulumi.ComponentResource {
 /** The name of the resource that holds a secret. */
 export function slotName(store: string, secret: SecretName): string {
   return `${store}-${secret.toLowerCase().replaceAll("_", "-")}`;
+}
+
+/** The name of the resource that generates a secret. */
+export function generatorName(store: string, secret: SecretName): string {
+  return `${slotName(store, secret)}-generated`;
 }

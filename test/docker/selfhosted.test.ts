@@ -129,6 +129,23 @@ describe("up again", () => {
     expect(worker!.HostConfig.Memory).toBe(600 * 2 ** 20);
   }, 90_000);
 
+  test("with other replicas starts and removes those containers alone", async () => {
+    const before = await runs();
+    settings("services: { alert-worker: { memory: 600M, replicas: 2 }, retention-worker: { replicas: 0 } }");
+    const { services } = await project.json<Result>("up");
+    const status = (service: string) => services.find((told) => told.service === service)!.status;
+    expect([status("alert-worker"), status("retention-worker")]).toEqual(["healthy", "off"]);
+    const format = "--format={{.Names}}";
+    const workers = await listed(["ps", "--all", `--filter=name=${name}.*worker`, format]);
+    expect(workers.sort()).toEqual(
+      ["alert-worker-1", "alert-worker-2", "ingest-worker-1"].map((worker) => `${name}-${worker}`),
+    );
+    settings("services: { alert-worker: { memory: 600M } }");
+    expect((await project.json<Result>("up")).services.filter(({ trouble }) => trouble !== "")).toEqual([]);
+    const changed = (await newSince(before)).filter((service) => !service.endsWith("-worker"));
+    expect(changed).toEqual([]);
+  }, 90_000);
+
   test("with a secret that is new replaces those who read it alone", async () => {
     const before = await runs();
     env(MAIL);

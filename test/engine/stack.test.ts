@@ -183,6 +183,46 @@ describe("a stack", () => {
     expect(await project.secrets()).toEqual(secrets);
   });
 
+  test("takes the keys of an external S3 in the place of generated ones, and of those alone", async () => {
+    const keys = { S3_ACCESS_KEY_ID: "of-the-provider", S3_SECRET_ACCESS_KEY: "a/key+of the provider" };
+    const external = { ...keys, S3_ENDPOINT: "https://s3.example.com", S3_BUCKET: "recordings" };
+    const env = (values: Record<string, string>) =>
+      Object.entries(values).map(([name, value]) => `${name}='${value}'\n`);
+    writeFileSync(project.path(".env"), env(external).join(""), { mode: 0o600 });
+    const previewed = await project.rejourney(["preview"]);
+    const told = Object.keys(keys).map(
+      (name) => `± ${name}, which was generated for the built-in S3, gets the value of its source\n`,
+    );
+    expect(previewed.stdout).toContain(told.join(""));
+    const { summary, outputs } = await project.json<Result>("up");
+    expect(summary).toEqual({ same: RESOURCES - 3, replace: 2, update: 1 });
+    expect(outputs.secretsThatDifferFromTheirSource).toEqual([]);
+    expect(parse(docker.up()!)).not.toHaveProperty("services.storage");
+    secrets = { ...secrets, ...keys };
+    expect(await project.secrets()).toEqual(secrets);
+    // What a source gave is kept, as every other value.
+    const other = { ...external, S3_ACCESS_KEY_ID: "another" };
+    writeFileSync(project.path(".env"), env(other).join(""), { mode: 0o600 });
+    const again = await project.json<Result>("up");
+    expect(again.summary).toEqual({ same: RESOURCES });
+    expect(again.outputs.secretsThatDifferFromTheirSource).toEqual(["S3_ACCESS_KEY_ID"]);
+  });
+
+  test("does not go back to the built-in S3 because .env is lost", async () => {
+    rmSync(project.path(".env"));
+    const before = docker.up();
+    const { status, stderr } = await project.rejourney(["up"]);
+    expect(status).toBe(1);
+    expect(stderr).toContain(
+      "What runs keeps its recordings in an external S3, and S3_ENDPOINT is not set any more; nothing was changed.\n",
+    );
+    expect(docker.up()).toBe(before);
+    expect((await project.rejourney(["down", "--yes"])).status).toBe(0);
+    expect((await project.json<Result>("up")).summary).toEqual({ same: RESOURCES - 2, create: 2 });
+    expect(parse(docker.up()!)).toHaveProperty("services.storage");
+    expect(await project.secrets()).toEqual(secrets);
+  });
+
   test("has the same resources for the plain Pulumi CLI, which sees no change", async () => {
     const args = ["preview", "--stack", "selfhosted", "--json", "--show-sames"];
     const { status, stdout } = await project.pulumi(...args);
