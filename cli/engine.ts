@@ -70,6 +70,8 @@ export async function inWords<T>(work: Promise<T>, told: () => boolean = () => f
       throw new Failure("Another run works on this stack. Run the same command again when it has ended.");
     if (told())
       throw new Failure("This did not finish; the reason stands above. The same command goes on from here.");
+    if (/was killed with SIG/.test(message))
+      throw new Failure("This was stopped before its end. The same command goes on from here.");
     const lines = message.split("\n").filter((line) => /^(.*stderr: )?error: /.test(line));
     throw new Failure(
       lines.length > 0 ? lines.map((line) => line.replace(/^.*?error: /, "")).join("\n") : message,

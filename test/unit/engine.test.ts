@@ -3,7 +3,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
+import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { inWords } from "../../cli/engine.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
 
 // Where the Pulumi CLI is looked for, with programs that only answer what is asked here.
@@ -80,4 +82,11 @@ describe("the engine", () => {
     const pulumi = cli(OFFICIAL, { version: "3.250.0" });
     expect(found()).toEqual({ pulumi, standIns: false });
   });
+});
+
+test("a command of the engine that was stopped is told in words", async () => {
+  const stopped = execa("/bin/sh", ["-c", "kill -INT $$"]);
+  await expect(inWords(stopped)).rejects.toThrow(
+    "This was stopped before its end. The same command goes on from here.",
+  );
 });
