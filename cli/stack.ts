@@ -80,9 +80,7 @@ export async function deployedResources(stack: string, ...flags: string[]): Prom
   if (state !== undefined && !existsSync(stateFile(state, stack))) throw nothing;
   const { env } = await engineEnvironment();
   Object.assign(process.env, env);
-  const text = await pulumi(["stack", "export", "--stack", stack, ...flags]);
-  const { deployment } = JSON.parse(text) as { deployment?: { resources?: Resource[] } };
-  return deployment?.resources ?? [];
+  return (await exported(stack, ...flags)).deployment?.resources ?? [];
 }
 
 async function selectOrCreate(stackName: string): Promise<Stack> {
@@ -101,15 +99,21 @@ async function selectOrCreate(stackName: string): Promise<Stack> {
  * resource here bears being made again, and a random value that nothing has used yet is nobody's loss.
  */
 async function settledResources(stack: string): Promise<readonly Resource[]> {
-  const exported = JSON.parse(await pulumi(["stack", "export", "--stack", stack])) as {
-    deployment?: { resources?: Resource[]; pending_operations?: unknown[] };
-  };
-  const { pending_operations: pending = [], ...deployment } = exported.deployment ?? {};
+  const state = await exported(stack);
+  const { pending_operations: pending = [], ...deployment } = state.deployment ?? {};
   if (pending.length > 0) {
     log("The run before was ended in the middle; going on from where it stopped.");
-    await pulumi(["stack", "import", "--stack", stack], JSON.stringify({ ...exported, deployment }));
+    await pulumi(["stack", "import", "--stack", stack], JSON.stringify({ ...state, deployment }));
   }
   return deployment.resources ?? [];
+}
+
+interface State {
+  deployment?: { resources?: Resource[]; pending_operations?: unknown[] };
+}
+
+async function exported(stack: string, ...flags: string[]): Promise<State> {
+  return JSON.parse(await pulumi(["stack", "export", "--stack", stack, ...flags])) as State;
 }
 
 // What stand-ins wrote is for trying: the official plugins must not take it over, nor the reverse.

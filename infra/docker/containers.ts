@@ -36,3 +36,13 @@ export async function containersOf(project: string): Promise<Container[]> {
     restarts: RestartCount,
   }));
 }
+
+/** True for a container that runs and whose health check passes; every service has one. */
+export function isWell({ state, health }: Container): boolean {
+  return state === "running" && health === "healthy";
+}
+
+/** The health of a container, or its state where that says more. */
+export function statusOf({ state, health }: Container): string {
+  return state === "running" && health !== "" ? health : state;
+}

@@ -1,7 +1,7 @@
 import { MIGRATE } from "../app/catalogue.ts";
 import type { Compose } from "./compose.ts";
 import type { ComposeProject } from "./compose-spec.ts";
-import { containersOf } from "./containers.ts";
+import { containersOf, isWell, statusOf } from "./containers.ts";
 import { yamlText } from "./yaml.ts";
 
 const DATA = ["postgres", "redis", "storage"];
@@ -47,12 +47,10 @@ async function healthy(compose: Compose, project: string, action: () => Promise<
   try {
     await action();
   } catch (error) {
-    const ill = (await containersOf(project)).filter(
-      ({ state, health }) => state !== "running" || !["", "healthy"].includes(health),
-    );
-    const told = ill.map(async ({ id, service, state, health }) => {
-      const lines = await compose.lastLines(id, SHOWN_LINES);
-      return `${service} is ${state === "running" ? health : state}; its last lines:\n${lines}`;
+    const ill = (await containersOf(project)).filter((container) => !isWell(container));
+    const told = ill.map(async (container) => {
+      const lines = await compose.lastLines(container.id, SHOWN_LINES);
+      return `${container.service} is ${statusOf(container)}; its last lines:\n${lines}`;
     });
     throw new Error([(error as Error).message, ...(await Promise.all(told))].join("\n"));
   }
