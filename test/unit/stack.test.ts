@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -190,6 +191,11 @@ describe("the stack selfhosted", () => {
     readers.push("POSTGRES", "REDIS", "RETENTION_WORKER", "STORAGE");
     expect(Object.keys(before).sort()).toEqual(readers.map((name) => `SECRETS_HASH_${name}`));
     for (const hash of Object.values(before)) expect(hash).toMatch(/^[0-9a-f]{16}$/);
+    // With a key that is generated too, so that a short secret cannot be guessed from its hash.
+    const hmac = createHmac("sha256", "secrets-hash-key made").update(
+      '["secrets-redis-password-generated made"]',
+    );
+    expect(before.SECRETS_HASH_REDIS).toBe(hmac.digest("hex").slice(0, 16));
     const changed = Object.keys(before).filter((name) => before[name] !== after[name]);
     expect(changed.sort()).toEqual(["SECRETS_HASH_ALERT_WORKER", "SECRETS_HASH_API"]);
   });
