@@ -7,6 +7,7 @@ import { inWords } from "./engine.ts";
 import type { Options } from "./main.ts";
 import { Failure, log } from "./output.ts";
 import { Progress, summary } from "./progress.ts";
+import { deployedProject, needSameProject } from "./services.ts";
 import { openStack } from "./stack.ts";
 
 export interface DownOptions extends Options {
@@ -18,9 +19,11 @@ export interface DownOptions extends Options {
 /** Removes the containers, and with `deleteData` the volumes. The secrets in the state stay. */
 export async function down(options: DownOptions): Promise<void> {
   const { stack: name, json, deleteData } = options;
-  const { projectName } = loadDockerSettings(fileInput(name));
+  const settings = loadDockerSettings(fileInput(name));
   await (deleteData ? confirmDeletion(options) : confirmRemoval(options));
-  const { stack, options: run } = await openStack(name);
+  const { stack, options: run, resources } = await openStack(name);
+  const deployed = deployedProject(resources);
+  if (deployed !== undefined) needSameProject(deployed, settings);
   await needDocker();
   const progress = new Progress(log);
   const { onEvent } = progress;
@@ -28,7 +31,7 @@ export async function down(options: DownOptions): Promise<void> {
   const { summary: result } = await inWords(destroyed, () => progress.failed);
   // A first run that failed has left containers which are not on record.
   const volumes = deleteData ? ["--volumes"] : [];
-  await new Compose(projectName).run(["down", "--remove-orphans", ...volumes]);
+  await new Compose(settings.projectName).run(["down", "--remove-orphans", ...volumes]);
   const changes = result.resourceChanges ?? {};
   if (json) {
     process.stdout.write(`${JSON.stringify({ stack: name, summary: changes, dataDeleted: deleteData })}\n`);

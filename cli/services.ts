@@ -1,6 +1,7 @@
 import type { ComposeProject } from "../infra/docker/compose-spec.ts";
-import type { Container } from "../infra/docker/containers.ts";
+import { type Container, isWell, statusOf } from "../infra/docker/containers.ts";
 import { projectOf } from "../infra/docker/project-variables.ts";
+import type { DockerSettings } from "../infra/settings/load.ts";
 import { Failure } from "./output.ts";
 import type { Resource } from "./stack.ts";
 
@@ -30,6 +31,18 @@ export function deployedProject(resources: readonly Resource[]): ComposeProject 
   return command && projectOf(command.inputs!.environment as NodeJS.ProcessEnv);
 }
 
+/**
+ * Throws Failure when another project is deployed than the settings name. Volumes bear its name: `up` would start with
+ * an empty database, and `down` reach for another deployment's data.
+ */
+export function needSameProject(deployed: ComposeProject, { projectName, stack }: DockerSettings): void {
+  if (deployed.name === projectName) return;
+  throw new Failure(
+    `rejourney:projectName is ${projectName}, and ${deployed.name} is what runs, with its data; nothing was changed.\n` +
+      `  Mend: set it back to ${deployed.name} in Pulumi.${stack}.yaml, or use another stack beside this one`,
+  );
+}
+
 /** Compares what runs with what was deployed, service by service. */
 export function report({ services }: ComposeProject, containers: readonly Container[]): ServiceReport[] {
   return Object.entries(services)
@@ -45,14 +58,6 @@ export function report({ services }: ComposeProject, containers: readonly Contai
         trouble: trouble(own, image, scale),
       };
     });
-}
-
-function isWell({ state, health }: Container): boolean {
-  return state === "running" && health === "healthy";
-}
-
-function statusOf({ state, health }: Container): string {
-  return state === "running" && health !== "" ? health : state;
 }
 
 function trouble(own: readonly Container[], image: string, scale: number): string {

@@ -9,7 +9,7 @@ import type { Options } from "./main.ts";
 import { Failure, log } from "./output.ts";
 import { type Change, Progress, shown, summary } from "./progress.ts";
 import { settledServices } from "./repair.ts";
-import { COMMAND_NAME, deployedProject, needAllWell, table } from "./services.ts";
+import { COMMAND_NAME, deployedProject, needAllWell, needSameProject, table } from "./services.ts";
 import { type OpenStack, openStack } from "./stack.ts";
 import { slotsToFill } from "./slots.ts";
 
@@ -56,13 +56,7 @@ export async function up({ stack: name, json, yes }: UpOptions): Promise<void> {
 
 /** Throws Failure when the volumes of what is deployed are not those of what the settings ask for. */
 function refuseOtherData(deployed: ComposeProject, settings: DockerSettings): void {
-  const { projectName, stack } = settings;
-  // Volumes bear the project's name: under another one, the application would start with an empty database.
-  if (deployed.name !== projectName)
-    throw new Failure(
-      `rejourney:projectName is ${projectName}, and ${deployed.name} is what runs, with its data; nothing was changed.\n` +
-        `  Mend: set it back to ${deployed.name} in Pulumi.${stack}.yaml, or use another stack beside this one`,
-    );
+  needSameProject(deployed, settings);
   if (deployed.services.storage === undefined && settings.builtInStorage)
     throw new Failure(
       "What runs keeps its recordings in an external S3, and S3_ENDPOINT is not set any more; nothing was changed.\n" +
@@ -74,7 +68,7 @@ function refuseOtherData(deployed: ComposeProject, settings: DockerSettings): vo
   if (isSample(deployed) !== asksForSample(settings))
     throw new Failure(
       `What runs is ${now}, and ${then} would take over its data; nothing was changed.\n` +
-        `  Mend: use another stack beside this one, or delete the data first: npm run down -- --stack ${stack} --delete-data`,
+        `  Mend: use another stack beside this one, or delete the data first: npm run down -- --stack ${settings.stack} --delete-data`,
     );
 }
 

@@ -49,6 +49,7 @@ interface Common {
 /** A single node: one Docker host. */
 export type DockerSettings = Omit<z.infer<typeof dockerSchema>, "variables"> &
   Common & {
+    projectName: string;
     httpPort: number;
     /** What the last `up` has taken, where it still counts; those of `images` come first. */
     takenImages: Partial<Images>;
@@ -105,11 +106,19 @@ export function loadSettings({ stack, config, env, taken }: SettingsInput): Sett
   return {
     ...data,
     ...common,
+    projectName: data.projectName ?? projectOf(stack),
     httpPort,
     takenImages: [undefined, taken?.release].includes(data.release) ? (taken?.images ?? {}) : {},
     builtInStorage: variables.given.S3_ENDPOINT === undefined,
     variables: completeVariables(variables.given, { ...data, httpPort }),
   };
+}
+
+/** A project of its own for each stack: two of one name would share containers and data. */
+function projectOf(stack: string): string {
+  return stack === "selfhosted"
+    ? "rejourney"
+    : `rejourney-${stack.toLowerCase().replaceAll(/[^a-z0-9_-]/g, "-")}`;
 }
 
 /** The same, of a stack that has to be a single node. */

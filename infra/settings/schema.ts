@@ -78,11 +78,11 @@ const common = {
 export const dockerSchema = z.strictObject({
   ...common,
   target: z.literal("docker"),
-  /** Name of the Compose project: prefix of its containers, networks and volumes. */
+  /** Name of the Compose project: prefix of its containers, networks and volumes. Default: of the stack. */
   projectName: z
     .string()
     .regex(/^[a-z0-9][a-z0-9_-]{0,40}$/, "is not a Compose project name (a-z, 0-9, _ and -)")
-    .default("rejourney"),
+    .optional(),
   /** Host name of the dashboard; `api.`, `ingest.` and `s3.` go before it. Absent: plain HTTP on this machine. */
   domain: hostname.optional(),
   /** Published port for HTTP. Default 80 with a domain, 8080 without. */

@@ -244,10 +244,13 @@ describe("a stack", () => {
     expect(new Set(steps.map(({ op }) => op))).toEqual(new Set(["same"]));
   });
 
-  test("is not given another name, under which it would have no data", async () => {
+  test.each([
+    ["up", "it would have no data"],
+    ["down --delete-data --confirm selfhosted", "the data may be another's"],
+  ])("is not given another name by %s: under that %s", async (verb) => {
     setting("rejourney:projectName: another");
     const before = docker.up();
-    const { status, stderr } = await project.rejourney(["up"]);
+    const { status, stderr } = await project.rejourney(verb.split(" "));
     writeFileSync(project.path("Pulumi.selfhosted.yaml"), SETTINGS);
     expect(status).toBe(1);
     expect(stderr).toContain(

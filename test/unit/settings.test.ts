@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseEnvFile } from "../../infra/settings/env.ts";
-import { loadSettings } from "../../infra/settings/load.ts";
+import { loadDockerSettings, loadSettings } from "../../infra/settings/load.ts";
 import { SettingsError } from "../../infra/settings/problem.ts";
 import { engineInput, fileInput } from "../../infra/settings/sources.ts";
 import { dockerSettings, GOOD } from "./values.ts";
@@ -19,6 +19,14 @@ const problemsOf = (config: Record<string, unknown>, env = "") =>
   errorOf(() => dockerSettings(config, env)).problems.map(({ key, what }) => `${key} ${what}`);
 
 describe("a single node", () => {
+  test.each([
+    ["selfhosted", "rejourney"],
+    ["second.Site", "rejourney-second-site"],
+  ])("of the stack %s has a project of its own, %s", (stack, projectName) => {
+    const input = { stack, config: { target: "docker" }, env: parseEnvFile("") };
+    expect(loadDockerSettings(input).projectName).toBe(projectName);
+  });
+
   test("by default: plain HTTP on this machine, built-in S3", () => {
     expect(dockerSettings()).toMatchObject({
       projectName: "rejourney",
