@@ -12,7 +12,7 @@ const args = process.argv.slice(2);
 const here = (name) => join(import.meta.dirname, name);
 const print = (value) => process.stdout.write(`${value}\n`);
 const input = args[0] === "compose" && args.includes("--file=-") ? await text(process.stdin) : undefined;
-const verb = args.find((arg) => ["pull", "run", "up", "down"].includes(arg));
+const verb = args.find((arg) => ["pull", "run", "up", "down", "config"].includes(arg));
 appendFileSync(here("calls.jsonl"), `${JSON.stringify({ args, verb, input, env: process.env })}\n`);
 
 if (args[0] === "version") print("28.0.0");
@@ -22,6 +22,8 @@ else if (args[0] === "inspect") print(JSON.stringify(containers()));
 else if (args[0] === "compose" && args[1] === "version") print("2.40.3");
 else if (verb === "run" && args.at(-1) === "migrate") await held();
 else if (verb === "up" && args.includes("--remove-orphans")) writeFileSync(here("up.yml"), input);
+else if (verb === "config")
+  for (const service of Object.keys(parse(input).services)) print(`${service} same`);
 else if (verb === "down") rmSync(here("up.yml"), { force: true });
 else if (args[0] !== "compose") throw new Error(`unexpected: docker ${args.join(" ")}`);
 
@@ -40,7 +42,10 @@ function containers() {
     Id: service,
     RestartCount: 0,
     State: { Status: "running", Health: { Status: "healthy" } },
-    Config: { Image: image, Labels: { "com.docker.compose.service": service } },
+    Config: {
+      Image: image,
+      Labels: { "com.docker.compose.service": service, "com.docker.compose.config-hash": "same" },
+    },
   }));
 }
 

@@ -2,11 +2,13 @@
 // environment, the secrets, as JSON, by standard input. Standard output stays empty, since the engine keeps it.
 import { text } from "node:stream/consumers";
 import { Compose } from "./compose.ts";
+import { exclusive } from "./exclusive.ts";
 import { projectOf } from "./project-variables.ts";
 import { up } from "./up.ts";
 
 async function apply(verb: string | undefined): Promise<void> {
   const project = projectOf(process.env);
+  await exclusive(project.name, (line) => process.stderr.write(`${line}\n`));
   // Without --volumes: the data stays.
   if (verb === "down") return new Compose(project.name).run(["down", "--remove-orphans"]);
   if (verb !== "up") throw new Error("The first argument is neither up nor down.");

@@ -1,8 +1,12 @@
 import { stripVTControlCharacters } from "node:util";
 import { execa } from "execa";
+import { type Container, isWell, statusOf } from "./containers.ts";
 
 /** What `docker` needs to find its engine and its plugins. All else that a shell exports is no setting of the project. */
 const PASSED_ON = /^(PATH|HOME|SSH_AUTH_SOCK|XDG_RUNTIME_DIR|DOCKER_.*)$/;
+/** Seconds; a service is called ill 90 seconds after its start at the latest. */
+const WAIT = ["--detach", "--no-deps", "--wait", "--wait-timeout=300"];
+const SHOWN_LINES = 15;
 /** The shortest secret that is taken out of what is printed; less would tear every text apart. */
 const REDACTED_LENGTH = 4;
 
@@ -32,16 +36,8 @@ export class Compose {
 
   /** Runs `docker compose <args>` on the project's text; what it prints goes to standard error. Throws when it fails. */
   async run(args: readonly string[], text?: string): Promise<void> {
-    const flags = [
-      `--project-name=${this.#project}`,
-      ...(text === undefined ? [] : ["--file=-"]),
-      "--ansi=never",
-      "--progress=plain",
-    ];
-    const child = execa("docker", ["compose", ...flags, ...args], {
-      input: text ?? "",
-      env: this.#env,
-      extendEnv: false,
+    const child = execa("docker", this.#arguments(args, text), {
+      ...this.#options(text),
       all: true,
       buffer: false,
       reject: false,
@@ -52,14 +48,42 @@ export class Compose {
     if (exitCode !== 0) throw new Error(`docker compose ${args[0]} ended with exit code ${exitCode}.`);
   }
 
-  /** The last lines that a container wrote. */
-  async lastLines(id: string, count: number): Promise<string> {
-    const { all } = await execa("docker", ["logs", `--tail=${count}`, id], { all: true, reject: false });
-    return this.#redacted(all);
+  /** `docker compose up`, until what it starts is healthy. Throws when something does not become so. */
+  async up(args: readonly string[], text: string): Promise<void> {
+    await this.run(["up", ...WAIT, ...args], text);
+  }
+
+  /** Compose's hash of each service of the text; a container bears that of the service which it was made from. */
+  async configHashes(text: string): Promise<Record<string, string>> {
+    const args = this.#arguments(["config", "--hash=*"], text);
+    const { stdout } = await execa("docker", args, this.#options(text));
+    return Object.fromEntries(stdout.split("\n").map((line) => line.split(" ") as [string, string]));
+  }
+
+  /** What those of the containers that are not well wrote last. */
+  async lastLinesOf(containers: readonly Container[]): Promise<string[]> {
+    const ill = containers.filter((container) => !isWell(container));
+    return Promise.all(
+      ill.map(async (container) => {
+        const args = ["logs", `--tail=${SHOWN_LINES}`, container.id];
+        const { all } = await execa("docker", args, { all: true, reject: false });
+        return `${container.service} is ${statusOf(container)}; its last lines:\n${this.#redacted(all)}`;
+      }),
+    );
   }
 
   say(line: string): void {
     process.stderr.write(`${this.#redacted(stripVTControlCharacters(line))}\n`);
+  }
+
+  #arguments(args: readonly string[], text: string | undefined): string[] {
+    const file = text === undefined ? [] : ["--file=-"];
+    const flags = [`--project-name=${this.#project}`, ...file, "--ansi=never", "--progress=plain"];
+    return ["compose", ...flags, ...args];
+  }
+
+  #options(text = "") {
+    return { input: text, env: this.#env, extendEnv: false } as const;
   }
 
   #redacted(text: string): string {

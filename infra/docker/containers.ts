@@ -11,6 +11,8 @@ export interface Container {
   image: string;
   /** How often its restart policy has started it again. */
   restarts: number;
+  /** Compose's hash of the service that it was made from. */
+  configHash: string;
 }
 
 interface Inspected {
@@ -34,7 +36,18 @@ export async function containersOf(project: string): Promise<Container[]> {
     health: State.Health?.Status ?? "",
     image: Config.Image,
     restarts: RestartCount,
+    configHash: Config.Labels["com.docker.compose.config-hash"] ?? "",
   }));
+}
+
+/** Ends a container's process, which gets the time to end that its service has. */
+export async function stopContainer(id: string): Promise<void> {
+  await execa("docker", ["stop", id]);
+}
+
+/** Removes a container, running or not. */
+export async function removeContainer(id: string): Promise<void> {
+  await execa("docker", ["rm", "--force", id]);
 }
 
 /** True for a container that runs and whose health check passes; every service has one. */

@@ -1,18 +1,16 @@
 import { MIGRATE } from "../app/catalogue.ts";
+import { replaceBeside } from "./beside.ts";
 import type { Compose } from "./compose.ts";
 import type { ComposeProject } from "./compose-spec.ts";
-import { containersOf, isWell, statusOf } from "./containers.ts";
+import { containersOf } from "./containers.ts";
 import { yamlText } from "./yaml.ts";
 
 const DATA = ["postgres", "redis", "storage"];
-/** Seconds; a service is called ill 90 seconds after its start at the latest. */
-const WAIT = ["--detach", "--no-deps", "--wait", "--wait-timeout=300"];
-const SHOWN_LINES = 15;
 
 /**
  * Brings the containers to what the project says, in the order that leaves what runs running as long as something can
- * still fail: every image, the data services, the migration by itself, then the rest. Throws with the reason, the last
- * lines of a service that did not become healthy among it.
+ * still fail: every image, the data services, the migration by itself, new containers of the application beside the old
+ * ones, then the rest. Throws with the reason, the last lines of a service that did not become healthy among it.
  */
 export async function up(compose: Compose, project: ComposeProject): Promise<void> {
   const all = yamlText(project);
@@ -22,9 +20,17 @@ export async function up(compose: Compose, project: ComposeProject): Promise<voi
   );
   if ("prepare-volumes" in project.services) await once(compose, "prepare-volumes", all);
   const data = DATA.filter((name) => name in project.services);
-  await healthy(compose, project.name, () => compose.run(["up", ...WAIT, ...data], lasting));
+  await healthy(compose, project.name, () => compose.up(data, lasting));
   await once(compose, MIGRATE.name, all);
-  await healthy(compose, project.name, () => compose.run(["up", ...WAIT, "--remove-orphans"], lasting));
+  await replaceBeside(compose, project, besides(project), lasting);
+  await healthy(compose, project.name, () => compose.up(["--remove-orphans"], lasting));
+}
+
+/** The services of which two containers may run: a volume has one writer, and a port of the host one owner. */
+function besides({ services }: ComposeProject): string[] {
+  return Object.entries(services).flatMap(([name, { restart, volumes, ports }]) =>
+    restart === "no" || volumes !== undefined || ports !== undefined ? [] : [name],
+  );
 }
 
 /** The services that keep running. None waits for another one: the order is given above. */
@@ -47,12 +53,8 @@ async function healthy(compose: Compose, project: string, action: () => Promise<
   try {
     await action();
   } catch (error) {
-    const ill = (await containersOf(project)).filter((container) => !isWell(container));
-    const told = ill.map(async (container) => {
-      const lines = await compose.lastLines(container.id, SHOWN_LINES);
-      return `${container.service} is ${statusOf(container)}; its last lines:\n${lines}`;
-    });
-    throw new Error([(error as Error).message, ...(await Promise.all(told))].join("\n"));
+    const told = await compose.lastLinesOf(await containersOf(project));
+    throw new Error([(error as Error).message, ...told].join("\n"));
   }
 }
 

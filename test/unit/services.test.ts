@@ -12,6 +12,7 @@ const container = (more: Partial<Container> = {}): Container => ({
   health: "healthy",
   image: "api:1",
   restarts: 0,
+  configHash: "",
   ...more,
 });
 

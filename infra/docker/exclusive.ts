@@ -1,0 +1,34 @@
+import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** Milliseconds between two looks, and between two words on what is waited for. */
+const LOOK_EVERY = 500;
+const SAY_EVERY = 15_000;
+
+/**
+ * Waits until no other process on this machine works on the project, and holds it until this one ends: a run that was
+ * killed may have left a process that is still at work. The lock is a Linux abstract socket, which the kernel takes
+ * back whichever way its holder ends. Other systems have none, and nothing is locked there.
+ */
+export async function exclusive(project: string, say: (line: string) => void): Promise<void> {
+  if (process.platform !== "linux") return;
+  for (let waited = 0; !(await taken(`\0rejourney/${project}`)); waited += LOOK_EVERY) {
+    if (waited % SAY_EVERY === 0)
+      say("An earlier run is still at work on the containers; waiting for it to end …");
+    await sleep(LOOK_EVERY);
+  }
+}
+
+function taken(name: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EADDRINUSE") resolve(false);
+      else reject(error);
+    });
+    server.listen(name, () => {
+      server.unref();
+      resolve(true);
+    });
+  });
+}
