@@ -7,6 +7,7 @@ import { Failure } from "./output.ts";
 import { render } from "./render.ts";
 import { secretsCheck, secretsGenerate } from "./secrets.ts";
 import type { DownOptions } from "./down.ts";
+import type { RecoverOptions } from "./recover.ts";
 import type { SetupOptions } from "./setup.ts";
 import type { UpOptions } from "./up.ts";
 
@@ -53,6 +54,15 @@ verb(program, "down", "remove the containers; data and secrets stay")
 verb(program, "setup", "get Docker Engine, Compose and the images for this machine; starts no container")
   .option("--yes", "install what is missing without asking", false)
   .action(async (options: SetupOptions) => (await import("./setup.ts")).setup(options));
+program
+  .command("recover")
+  .description("put the state, the passphrase and the settings back from a recovery bundle")
+  .argument("<bundle>", "recovery-<stack>.age")
+  .option("--key <file>", "the recovery key (default: .rejourney/recovery.key)")
+  .option("--json", "print the result as JSON", false)
+  .action(async (bundle: string, options: RecoverOptions) =>
+    (await import("./recover.ts")).recover(bundle, options),
+  );
 program
   .command("render")
   .description("write docker-compose.selfhosted.yml from the settings of the stack selfhosted")

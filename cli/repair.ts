@@ -3,17 +3,18 @@ import { containersOf } from "../infra/docker/containers.ts";
 import { projectRoot } from "../infra/settings/sources.ts";
 import { Failure, log } from "./output.ts";
 import { commandOf, deployedProject, report, type ServiceReport } from "./services.ts";
-import { deployedResources } from "./stack.ts";
+import { deployedResources, type Resource } from "./stack.ts";
 
 /**
- * The services after a run of the engine. It sees no container, so one that somebody has removed or stopped is no change
+ * The services after a run of the engine, which has left these resources. It sees no container, so one that somebody has removed or stopped is no change
  * to it: where it has not `applied` the project, and something is not as deployed, this does so, and tells which.
  */
 export async function settledServices(
   stack: string,
+  resources: readonly Resource[],
   applied: boolean,
 ): Promise<{ services: ServiceReport[]; repaired: string[] }> {
-  const project = deployedProject(await deployedResources(stack))!;
+  const project = deployedProject(resources)!;
   const services = report(project, await containersOf(project.name));
   const ill = services.filter(({ trouble }) => trouble !== "");
   if (applied || ill.length === 0) return { services, repaired: [] };

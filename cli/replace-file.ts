@@ -3,10 +3,10 @@ import { basename, dirname, join } from "node:path";
 import { Failure } from "./output.ts";
 
 /**
- * Puts the text in the file's place in one step, readable by its owner alone. A link stays a link. Throws Failure,
+ * Puts the content in the file's place in one step, readable by its owner alone. A link stays a link. Throws Failure,
  * with the file as it was, when that does not work out.
  */
-export function replaceFile(path: string, text: string): void {
+export function replaceFile(path: string, text: string | Uint8Array): void {
   const target = existsSync(path) ? realpathSync(path) : path;
   const partial = `${target}.${process.pid}.partial`;
   try {

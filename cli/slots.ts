@@ -32,6 +32,18 @@ export async function slotsToFill(
   });
 }
 
+/** The value in use of every secret that has one. */
+export async function secretsInUse(stack: string): Promise<Partial<Record<SecretName, string>>> {
+  const resources = await deployedResources(stack, "--show-secrets");
+  const values = SECRET_NAMES.flatMap((secret) => {
+    const { outputs } = resources.find(({ urn }) => urn.endsWith(`::${slotName("secrets", secret)}`)) ?? {};
+    const { plaintext } = (outputs?.output ?? {}) as { plaintext?: string };
+    const value = plaintext === undefined ? "" : (JSON.parse(plaintext) as string);
+    return value === "" ? [] : [[secret, value]];
+  });
+  return Object.fromEntries(values) as Partial<Record<SecretName, string>>;
+}
+
 /** The keys of the S3 whose value in use is the generated one. */
 async function generatedStorageKeys(stack: string): Promise<SecretName[]> {
   const resources = await deployedResources(stack, "--show-secrets");

@@ -80,7 +80,12 @@ export async function deployedResources(stack: string, ...flags: string[]): Prom
   if (state !== undefined && !existsSync(stateFile(state, stack))) throw nothing;
   const { env } = await engineEnvironment();
   Object.assign(process.env, env);
-  return (await exported(stack, ...flags)).deployment?.resources ?? [];
+  return resourcesIn(await exportedText(stack, ...flags));
+}
+
+/** The resources in an export of a state. */
+export function resourcesIn(state: string): readonly Resource[] {
+  return (JSON.parse(state) as State).deployment?.resources ?? [];
 }
 
 async function selectOrCreate(stackName: string): Promise<Stack> {
@@ -99,7 +104,7 @@ async function selectOrCreate(stackName: string): Promise<Stack> {
  * resource here bears being made again, and a random value that nothing has used yet is nobody's loss.
  */
 async function settledResources(stack: string): Promise<readonly Resource[]> {
-  const state = await exported(stack);
+  const state = JSON.parse(await exportedText(stack)) as State;
   const { pending_operations: pending = [], ...deployment } = state.deployment ?? {};
   if (pending.length > 0) {
     log("The run before was ended in the middle; going on from where it stopped.");
@@ -112,8 +117,9 @@ interface State {
   deployment?: { resources?: Resource[]; pending_operations?: unknown[] };
 }
 
-async function exported(stack: string, ...flags: string[]): Promise<State> {
-  return JSON.parse(await pulumi(["stack", "export", "--stack", stack, ...flags])) as State;
+/** The state as the engine exports it; without flags, its secrets are encrypted. */
+export function exportedText(stack: string, ...flags: string[]): Promise<string> {
+  return pulumi(["stack", "export", "--stack", stack, ...flags]);
 }
 
 // What stand-ins wrote is for trying: the official plugins must not take it over, nor the reverse.

@@ -8,7 +8,7 @@ import { Failure, log } from "./output.ts";
 
 /** What this project keeps on the operator's machine; git ignores it. */
 export const localFolder = join(projectRoot, ".rejourney");
-const passphraseFile = join(localFolder, "passphrase");
+export const passphraseFile = join(localFolder, "passphrase");
 
 /**
  * The folder of the state, by PULUMI_BACKEND_URL or else Pulumi.yaml; undefined when a backend elsewhere keeps it. A
@@ -68,6 +68,14 @@ export function passphrase(): Record<string, string> {
     );
   makePassphrase();
   return { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile };
+}
+
+/** The passphrase in use; undefined when there is none. */
+export function passphraseText(): string | undefined {
+  const { PULUMI_CONFIG_PASSPHRASE: given, PULUMI_CONFIG_PASSPHRASE_FILE: named } = process.env;
+  if (given !== undefined) return given;
+  const file = named ?? passphraseFile;
+  return existsSync(file) ? readFileSync(file, "utf8").trim() : undefined;
 }
 
 function isSalted(file: string): boolean {

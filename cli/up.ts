@@ -1,16 +1,19 @@
 import type { ComposeProject } from "../infra/docker/compose-spec.ts";
 import { type DockerSettings, loadDockerSettings } from "../infra/settings/load.ts";
 import { fileInput } from "../infra/settings/sources.ts";
-import { ensureDocker } from "../tools/setup/docker.ts";
+import { dockerHost, ensureDocker } from "../tools/setup/docker.ts";
 import { confirmUnless } from "./confirm.ts";
 import { inWords, pulumi } from "./engine.ts";
 import { asksForSample, isSample, takeImages } from "./images.ts";
+import { needKeysOfData } from "./existing-data.ts";
 import type { Options } from "./main.ts";
 import { Failure, log } from "./output.ts";
 import { type Change, Progress, shown, summary } from "./progress.ts";
+import { preflight } from "./preflight.ts";
+import { writeBundle } from "./recovery.ts";
 import { settledServices } from "./repair.ts";
 import { COMMAND_NAME, deployedProject, needAllWell, needSameProject, table } from "./services.ts";
-import { type OpenStack, openStack } from "./stack.ts";
+import { exportedText, type OpenStack, openStack, resourcesIn } from "./stack.ts";
 import { slotsToFill } from "./slots.ts";
 
 export interface UpOptions extends Options {
@@ -23,11 +26,13 @@ export interface UpOptions extends Options {
  */
 export async function up({ stack: name, json, yes }: UpOptions): Promise<void> {
   const first = checkedSettings(name);
+  await preflight(first);
   const { stack, options, resources } = await openStack(name);
   const deployed = deployedProject(resources);
   if (deployed !== undefined) refuseOtherData(deployed, first);
   await ensureDocker({ log, confirm: confirmUnless(yes) });
   const settings = await takeImages(first, resources.length > 0);
+  await needKeysOfData(settings, resources);
   const slots = await slotsToFill(resources, settings);
   // Nothing depends on what such a slot holds; the run protects it again once it holds a value.
   for (const { urn } of slots) await pulumi(["state", "unprotect", urn, "--yes", "--stack", name]);
@@ -37,8 +42,10 @@ export async function up({ stack: name, json, yes }: UpOptions): Promise<void> {
   const replace = slots.map(({ urn }) => urn);
   const run = stack.up({ ...options, onEvent, replace });
   const { outputs, summary: result } = await inWords(run, () => progress.failed);
+  const state = await exportedText(name);
+  const recovery = await writeBundle(name, state);
   const applied = progress.changes.some(({ resource }) => resource === COMMAND_NAME);
-  const { services, repaired } = await settledServices(name, applied);
+  const { services, repaired } = await settledServices(name, resourcesIn(state), applied);
   const changes = result.resourceChanges ?? {};
   const differing = (outputs.secretsThatDifferFromTheirSource?.value ?? []) as string[];
   for (const secret of differing)
@@ -47,11 +54,11 @@ export async function up({ stack: name, json, yes }: UpOptions): Promise<void> {
     const values = Object.fromEntries(
       Object.entries(outputs).map(([key, { value }]) => [key, value as unknown]),
     );
-    const result = { stack: name, summary: changes, repaired, services, outputs: values };
+    const result = { stack: name, summary: changes, repaired, services, recovery, outputs: values };
     process.stdout.write(`${JSON.stringify(result)}\n`);
   } else process.stdout.write(`${summary(changes, true)}\n${table(services)}`);
   needAllWell(services, settings.projectName);
-  if (!json) process.stdout.write(nextSteps(settings));
+  if (!json) process.stdout.write(nextSteps(settings, await dockerHost()));
 }
 
 /** Throws Failure when the volumes of what is deployed are not those of what the settings ask for. */
@@ -72,8 +79,9 @@ function refuseOtherData(deployed: ComposeProject, settings: DockerSettings): vo
     );
 }
 
-function nextSteps(settings: DockerSettings): string {
-  const { variables, stack } = settings;
+/** `elsewhere` is the Docker host when it is not this machine. */
+function nextSteps(settings: DockerSettings, elsewhere: string | undefined): string {
+  const { variables, stack, domain } = settings;
   const flags = stack === "selfhosted" ? "" : ` -- --stack ${stack}`;
   const verb = (name: string) => `npm run ${name}${flags}`;
   const steps = [
@@ -82,7 +90,7 @@ function nextSteps(settings: DockerSettings): string {
     [verb("down"), "removes the containers; data and secrets stay"],
   ];
   return [
-    `Rejourney answers at ${variables.PUBLIC_DASHBOARD_URL}`,
+    `Rejourney answers at ${variables.PUBLIC_DASHBOARD_URL}${elsewhere === undefined || domain !== undefined ? "" : `, on the Docker host itself (${elsewhere})`}`,
     ...(asksForSample(settings)
       ? [
           "It is a sample application in Rejourney's place, without authentication: for a try alone.",

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // A `docker` for tests of all that is around it: it keeps no container, only what it was asked to bring up. It keeps
 // its calls in `calls.jsonl` beside itself, the project in `up.yml`, and waits in a migration while there is a `hold`.
-// Every image is there; with `out-of-reach`, those that are made on this machine alone.
+// It has no volume, and port 8080 is its own. Every image is there; with `out-of-reach`, those that are made on this machine alone.
 import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -12,17 +12,20 @@ const args = process.argv.slice(2);
 const here = (name) => join(import.meta.dirname, name);
 const print = (value) => process.stdout.write(`${value}\n`);
 const input = args[0] === "compose" && args.includes("--file=-") ? await text(process.stdin) : undefined;
-const verb = args.find((arg) => ["pull", "run", "up", "down", "config"].includes(arg));
+const verb = args.find((arg) => ["pull", "run", "up", "down"].includes(arg));
 appendFileSync(here("calls.jsonl"), `${JSON.stringify({ args, verb, input, env: process.env })}\n`);
 
 if (args[0] === "version") print("28.0.0");
+else if (args[0] === "info") print("{}");
+else if (args[0] === "volume") print("");
+else if (args.includes("--format={{.Ports}}")) print("127.0.0.1:8080->8000/tcp");
 else if (["image", "pull"].includes(args[0])) image(args.at(-1));
 else if (args[0] === "ps") print(existsSync(here("up.yml")) ? "all" : "");
 else if (args[0] === "inspect") print(JSON.stringify(containers()));
 else if (args[0] === "compose" && args[1] === "version") print("2.40.3");
 else if (verb === "run" && args.at(-1) === "migrate") await held();
 else if (verb === "up" && args.includes("--remove-orphans")) writeFileSync(here("up.yml"), input);
-else if (verb === "config")
+else if (args.includes("--hash=*"))
   for (const service of Object.keys(parse(input).services)) print(`${service} same`);
 else if (verb === "down") rmSync(here("up.yml"), { force: true });
 else if (args[0] !== "compose") throw new Error(`unexpected: docker ${args.join(" ")}`);
@@ -52,5 +55,7 @@ function containers() {
 async function held() {
   if (!existsSync(here("hold"))) return;
   writeFileSync(here("at-work"), "");
-  while (existsSync(here("hold"))) await sleep(50);
+  // Until this very hold is gone: the next one may be there at once.
+  const hold = readFileSync(here("hold"), "utf8");
+  while (existsSync(here("hold")) && readFileSync(here("hold"), "utf8") === hold) await sleep(50);
 }

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import {
   cpSync,
   existsSync,
@@ -41,6 +42,8 @@ export class TestProject {
   printed = "";
   /** Folders that come first on PATH. */
   readonly #programs: string[] = [];
+  /** What names the Docker host. */
+  #docker: NodeJS.ProcessEnv = {};
 
   constructor() {
     for (const part of [...PARTS, ...FILES])
@@ -62,6 +65,7 @@ export class TestProject {
     cpSync(join(projectRoot, "test", "fake-docker.mjs"), this.path("bin", "docker.mjs"));
     symlinkSync("docker.mjs", this.path("bin", "docker"));
     this.#programs.push(this.path("bin"));
+    this.#docker = { DOCKER_HOST: `unix://${this.path("bin", "docker.sock")}` };
     return new FakeDocker(this);
   }
 
@@ -83,7 +87,11 @@ export class TestProject {
   }
 
   #environment(): NodeJS.ProcessEnv {
-    return { ...withoutSettings(), PATH: [...this.#programs, process.env.PATH].join(delimiter) };
+    return {
+      ...withoutSettings(),
+      ...this.#docker,
+      PATH: [...this.#programs, process.env.PATH].join(delimiter),
+    };
   }
 
   /** The Pulumi CLI itself, as its user would call it: with nothing but the passphrase and, for stand-ins, PATH. */
@@ -92,6 +100,7 @@ export class TestProject {
     const path = [this.path("node_modules", ".bin"), ...(standIns ? [this.path("tools/standins/bin")] : [])];
     const env = {
       ...withoutSettings(),
+      ...this.#docker,
       PATH: [...path, ...this.#programs, process.env.PATH].join(delimiter),
       PULUMI_CONFIG_PASSPHRASE_FILE: this.path(".rejourney", "passphrase"),
       PULUMI_SKIP_UPDATE_CHECK: "true",
@@ -184,7 +193,7 @@ export class FakeDocker {
 
   /** Makes the next migration wait. */
   hold(): void {
-    writeFileSync(this.#project.path("bin", "hold"), "");
+    writeFileSync(this.#project.path("bin", "hold"), randomUUID());
   }
 
   /** True once a migration waits. */

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { madeImages } from "../../tools/images/images.ts";
+import { needProgram } from "../../tools/setup/apt.ts";
 import { ensureDocker } from "../../tools/setup/docker.ts";
 import type { Log } from "../../tools/setup/log.ts";
 
@@ -53,6 +54,7 @@ export async function prepareDocker(log: Log): Promise<() => Promise<void>> {
   };
   try {
     await removeAll();
+    await needProgram("sshd", "openssh-server", log);
     await madeImages(log);
   } catch (error) {
     await takeBack();

@@ -1,8 +1,11 @@
-import { writeFileSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { execa } from "execa";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { ServiceReport } from "../../cli/services.ts";
+import { sealedKeyRef } from "../key-ref.ts";
 import { TestProject } from "../project.ts";
+import { found, watchCommandLines } from "../search.ts";
 import { containers, docker, eventually, freePort, listed, removeAll, testName } from "./host.ts";
 import { keysIn } from "./s3.ts";
 
@@ -22,6 +25,8 @@ const name = testName();
 let project: TestProject;
 let port = 0;
 let id = "";
+/** Of every process while the first `up` was at work. */
+let commandLines = "";
 
 beforeAll(async () => {
   project = new TestProject();
@@ -71,7 +76,9 @@ interface Result {
 
 describe("a first up", () => {
   test("ends with every service healthy, the address and what to do next", async () => {
+    const watch = watchCommandLines();
     const { status, stdout, stderr } = await project.rejourney(["up"]);
+    commandLines = watch.end();
     expect(status, stderr).toBe(0);
     const table = SERVICES.map((service) => `  ${service.padEnd(16)}  healthy\n`).join("");
     expect(stdout).toMatch(/^\d+ created, 0 unchanged\n/);
@@ -227,6 +234,129 @@ describe("a failure", () => {
   }, 180_000);
 });
 
+describe("the secrets", () => {
+  test("are nowhere but in their readers", async () => {
+    const values = {
+      ...(await project.secrets()),
+      passphrase: project.read(".rejourney", "passphrase").trim(),
+    };
+    expect(Object.values(values).filter((value) => value !== "").length).toBe(10);
+    expect((await project.rejourney(["preview"])).status).toBe(0);
+    const all = await containers(name);
+    const logs = await Promise.all(
+      Object.entries(all).map(async ([service, { Id }]) => {
+        const { all: log } = await execa("docker", ["logs", Id], { all: true });
+        return [`the log of ${service}`, log] as const;
+      }),
+    );
+    expect(logs.filter(([, log]) => log !== "").length).toBeGreaterThan(5);
+    expect(commandLines).toContain("docker\0compose");
+    const inspections = Object.entries(all).map(
+      ([service, { Config, ...rest }]) =>
+        [
+          `the inspection of ${service}`,
+          JSON.stringify({ ...rest, Config: { ...Config, Env: [] } }),
+        ] as const,
+    );
+    const files = [...project.files(".rejourney")].filter(([path]) => !path.endsWith("/passphrase"));
+    const places = [
+      ...files,
+      ...logs,
+      ...inspections,
+      ["what was printed", project.printed] as const,
+      ["a command line", commandLines] as const,
+    ];
+    expect(found(values, places)).toEqual([]);
+  });
+
+  test("that a service reads are in its own container's environment, by their names", async () => {
+    const secrets = await project.secrets();
+    const all = Object.entries(await containers(name));
+    const places = all.map(([service, { Config }]) => [service, Config.Env.join("\n")] as const);
+    const readers = (secret: string) =>
+      found({ [secret]: secrets[secret]! }, places).map((text) => text.split(" in ")[1]);
+    const workers = ["alert-worker", "ingest-worker", "retention-worker"];
+    const [alert, ...others] = workers as [string, string, string];
+    const application = [alert, "api", ...others];
+    expect(Object.fromEntries(Object.keys(secrets).map((secret) => [secret, readers(secret)]))).toMatchObject(
+      {
+        POSTGRES_PASSWORD: [alert, "api", "ingest-worker", "postgres", "retention-worker"],
+        REDIS_PASSWORD: [alert, "api", "ingest-worker", "redis", "retention-worker"],
+        JWT_SECRET: application,
+        STORAGE_ENCRYPTION_KEY: application,
+        S3_SECRET_ACCESS_KEY: [...application, "storage"],
+        SMTP_PASS: [alert, "api"],
+      },
+    );
+  });
+});
+
+/** Takes the state and the bundle away, as a lost disk or another clone would have it; the result puts them back. */
+function lose(): () => void {
+  renameSync(project.path(".rejourney"), project.path("kept"));
+  return () => {
+    rmSync(project.path(".rejourney"), { recursive: true, force: true });
+    renameSync(project.path("kept"), project.path(".rejourney"));
+  };
+}
+const isEmpty = async () => expect((await project.state()).resources).toEqual([]);
+
+describe("a lost state", () => {
+  let before: Record<string, string>;
+  let secrets: Record<string, string>;
+  beforeAll(async () => {
+    before = await runs();
+    secrets = await project.secrets();
+    const { postgres } = await containers(name);
+    const row = `insert into storage_endpoints (endpoint_url, bucket, key_ref, active) values ('http://other.test', 'b', '${sealedKeyRef("key", secrets.STORAGE_ENCRYPTION_KEY!)}', false)`;
+    await docker(["exec", postgres!.Id, "psql", "-U", "rejourney", "-d", "rejourney", "-qc", row]);
+    lose();
+    env({});
+  });
+  afterEach(async () => {
+    expect(await newSince(before)).toEqual([]);
+    await isEmpty();
+  });
+
+  test("makes no new secrets for the data that is there", async () => {
+    const { status, stderr } = await project.rejourney(["up"]);
+    expect(status).toBe(1);
+    expect(stderr).toContain(
+      `The volume ${name}_postgres-data holds a database, and this project has no state with its secrets; .env lacks POSTGRES_PASSWORD, `,
+    );
+    expect(stderr).toContain("npx rejourney recover recovery-selfhosted.age --key recovery.key");
+  });
+
+  test.each([
+    ["POSTGRES_PASSWORD", "does not open the database in the volume"],
+    ["STORAGE_ENCRYPTION_KEY", "opens no key_ref of storage_endpoints"],
+  ])("does not take another %s", async (wrong, words) => {
+    const right = Object.entries(secrets).filter(([name, value]) => name !== wrong && value !== "");
+    env(Object.fromEntries(right));
+    expect((await project.rejourney(["secrets", "generate"])).status).toBe(0); // the wrong one
+    const { status, stderr } = await project.rejourney(["up"]);
+    expect(status).toBe(1);
+    expect(stderr).toContain(`${wrong} in the settings ${words}`);
+    expect(stderr).toContain("nothing was changed.");
+  });
+});
+
+describe("the recovery bundle", () => {
+  test("brings the state back to the data that is there", async () => {
+    const before = await runs();
+    const kept = project.path("kept");
+    rmSync(project.path(".env"));
+    const recover = ["recover", `${kept}/recovery-selfhosted.age`, "--key", `${kept}/recovery.key`];
+    const { status, stderr } = await project.rejourney(recover);
+    expect(status, stderr).toBe(0);
+    const { summary, repaired } = await project.json<Result>("up");
+    expect(Object.keys(summary)).toEqual(["same"]);
+    expect(repaired).toEqual([]);
+    expect(await newSince(before)).toEqual([]);
+    rmSync(kept, { recursive: true });
+  });
+});
+
 describe("down", () => {
   test("keeps the data and the secrets, and up brings both back", async () => {
     const secrets = await project.secrets();
@@ -238,6 +368,15 @@ describe("down", () => {
     const told = await project.rejourney(["status"]);
     expect(told.status).toBe(1);
     expect(told.stderr).toContain("The stack selfhosted is down; its data and secrets are kept.");
+    // With other secrets, PostgreSQL is started, tried and stopped again.
+    const find = lose();
+    expect((await project.rejourney(["secrets", "generate", "--env-file", ".env"])).status).toBe(0);
+    const refused = await project.rejourney(["up"]);
+    expect(refused.status).toBe(1);
+    expect(refused.stderr).toContain("POSTGRES_PASSWORD in the settings does not open the database");
+    expect(await containers(name)).toEqual({});
+    find();
+    env({});
     expect((await project.rejourney(["up"])).status).toBe(0);
     expect(await project.secrets()).toEqual(secrets);
     expect(await (await ask(recording())).text()).toBe("a recording");

@@ -1,8 +1,10 @@
 import type { ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../docker/host.ts";
 import { STAND_IN } from "../../tools/standins/mark.ts";
 import { ended, type FakeDocker, TestProject } from "../project.ts";
 
@@ -35,6 +37,29 @@ describe("bad input", () => {
     rmSync(project.path(".env"));
     expect(status).toBe(1);
     expect(stderr).toMatch(/^2 problems in the settings; nothing was changed.\n/);
+    expect(existsSync(project.path(".rejourney"))).toBe(false);
+  });
+
+  test("of the machine is told at once, before anything is made", async () => {
+    const other = createServer().listen(0);
+    const { port } = other.address() as AddressInfo;
+    const original = project.read("Pulumi.selfhosted.yaml");
+    const ports = [`httpPort: ${port}`, `httpsPort: ${await freePort()}`];
+    const lines = ["domain: nowhere.invalid", "acmeEmail: you@example.com", ...ports];
+    const text = lines.map((line) => `  rejourney:${line}\n`).join("");
+    writeFileSync(project.path("Pulumi.selfhosted.yaml"), original + text);
+    const { status, stdout, stderr } = await project.rejourney(["up"]);
+    writeFileSync(project.path("Pulumi.selfhosted.yaml"), original);
+    other.close();
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    const noRecord = (host: string) =>
+      `  ${host} has no DNS record, so that no certificate can be had for it.\n` +
+      "    Mend: add an A record that points to the Docker host, or correct rejourney:domain in Pulumi.selfhosted.yaml\n";
+    expect(stderr.slice(stderr.indexOf("The Docker host"))).toBe(
+      `The Docker host is not ready; nothing was changed.\n${["", "api.", "ingest.", "s3."].map((part) => noRecord(`${part}nowhere.invalid`)).join("")}` +
+        `  port ${port} is in use by another program.\n` +
+        `    Mend: stop it (ss -ltnp 'sport = :${port}' names it), or set rejourney:httpPort in Pulumi.selfhosted.yaml\n`,
+    );
     expect(existsSync(project.path(".rejourney"))).toBe(false);
   });
 

@@ -39,7 +39,7 @@ export async function ensureDocker({ log, confirm }: DockerOptions): Promise<num
   let started: number | undefined;
   const problem = await silence();
   if (problem !== undefined) {
-    const host = await hostElsewhere();
+    const host = await dockerHost();
     if (host !== undefined) throw noAnswerFrom(host, problem);
     if (/permission denied/.test(problem))
       throw new SetupError(
@@ -56,7 +56,7 @@ export async function ensureDocker({ log, confirm }: DockerOptions): Promise<num
 export async function needDocker(): Promise<void> {
   const problem = await silence();
   if (problem === undefined) return;
-  const host = await hostElsewhere();
+  const host = await dockerHost();
   throw host === undefined
     ? new SetupError(`Docker Engine does not answer: ${problem}\n  Mend: npx rejourney setup starts it`)
     : noAnswerFrom(host, problem);
@@ -79,7 +79,7 @@ async function silence(): Promise<string | undefined> {
 const LOCAL = "unix:///var/run/docker.sock";
 
 /** The engine that `docker` is told to use, when it is not this machine's own. */
-async function hostElsewhere(): Promise<string | undefined> {
+export async function dockerHost(): Promise<string | undefined> {
   const format = "{{.Endpoints.docker.Host}}";
   const { exitCode, stdout } = await execa("docker", ["context", "inspect", `--format=${format}`], {
     reject: false,

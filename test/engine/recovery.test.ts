@@ -1,0 +1,100 @@
+import { cpSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { SECRET_NAMES } from "../../infra/app/secrets.ts";
+import { TestProject } from "../project.ts";
+import { GOOD } from "../unit/values.ts";
+
+// The recovery bundle, on the real engine: what is lost is lost, and comes back from two files.
+
+const SETTINGS =
+  'config:\n  rejourney:target: docker\n  rejourney:release: "1.4.0"\n  rejourney:httpPort: 8080\n';
+const ENV = `# kept by hand\nJWT_SECRET=${GOOD}\n`;
+
+let project: TestProject;
+let secrets: Record<string, string>;
+let first: string;
+const bundle = () => project.path("elsewhere", "recovery-selfhosted.age");
+const key = () => project.path("elsewhere", "recovery.key");
+const recover = (...args: string[]) => project.rejourney(["recover", bundle(), ...args]);
+
+beforeAll(() => {
+  project = new TestProject();
+  project.fakeDocker();
+  writeFileSync(project.path("Pulumi.selfhosted.yaml"), SETTINGS);
+  writeFileSync(project.path(".env"), ENV, { mode: 0o600 });
+});
+afterAll(() => project.remove());
+
+describe("the recovery bundle", () => {
+  test("is made by a first run, for the owner alone, and tells no secret", async () => {
+    const { status, stderr } = await project.rejourney(["up"]);
+    expect(status, stderr).toBe(0);
+    expect(stderr).toContain("Made a recovery bundle and tried that it opens.");
+    secrets = await project.secrets();
+    for (const name of ["recovery-selfhosted.age", "recovery.key"]) {
+      expect(statSync(project.path(".rejourney", name)).mode & 0o777).toBe(0o600);
+      cpSync(project.path(".rejourney", name), project.path("elsewhere", name));
+    }
+    first = readFileSync(bundle(), "latin1");
+    expect(first).toMatch(/^age-encryption\.org\/v1\n/);
+    const passphrase = project.read(".rejourney", "passphrase").trim();
+    for (const value of [passphrase, ...Object.values(secrets).filter((value) => value !== "")])
+      expect(first).not.toContain(value);
+    expect(stderr).not.toContain(readFileSync(key(), "utf8").trim());
+  });
+
+  test("is refused while its state is here", async () => {
+    const { status, stderr } = await recover();
+    expect(status).toBe(1);
+    expect(stderr).toContain("There is a state of selfhosted here already; nothing was changed.");
+  });
+
+  test.each([
+    ["with another key", () => writeFileSync(project.path("other.key"), `${OTHER_KEY}\n`), "other.key"],
+    [
+      "when it is damaged",
+      () => writeFileSync(bundle(), first.replace(/.$/s, "?"), "latin1"),
+      "elsewhere/recovery.key",
+    ],
+  ])("does not open %s, and nothing is changed", async (_, prepare, keyFile) => {
+    prepare();
+    const before = project.files(".rejourney");
+    const { status, stderr } = await recover("--key", project.path(keyFile));
+    writeFileSync(bundle(), first, "latin1");
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/does not open with the key in .*Nothing was changed\.\n$/);
+    expect(project.files(".rejourney")).toEqual(before);
+  });
+
+  test("brings everything back after a loss, also where a run has begun anew meanwhile", async () => {
+    rmSync(project.path(".rejourney"), { recursive: true });
+    rmSync(project.path(".env"));
+    writeFileSync(project.path("Pulumi.selfhosted.yaml"), "config:\n  rejourney:target: docker\n");
+    expect((await project.rejourney(["preview"])).status).toBe(0); // makes another passphrase, and an empty state
+    const { status, stdout, stderr } = await recover("--key", key());
+    expect(status, stderr).toBe(0);
+    const count = SECRET_NAMES.filter((name) => secrets[name] !== "").length;
+    expect(stdout).toBe(
+      `The state of selfhosted is back, and its ${count} secrets open. ` +
+        "Written: Pulumi.selfhosted.yaml, .rejourney/selfhosted/images.json, .env, .rejourney/passphrase, the state.\n" +
+        "Next: npm run up\n",
+    );
+    expect(project.read("Pulumi.selfhosted.yaml")).toBe(SETTINGS);
+    expect(project.read("Pulumi.selfhosted.yaml.before-recovery")).toContain("rejourney:target: docker");
+    expect(project.read(".env")).toBe(ENV);
+    for (const name of [".env", ".rejourney/passphrase", ".rejourney/recovery.key"])
+      expect(statSync(project.path(name)).mode & 0o777).toBe(0o600);
+    expect(await project.secrets()).toEqual(secrets);
+    const again = await project.json<{ summary: object }>("up");
+    expect(Object.keys(again.summary)).toEqual(["same"]);
+    expect(await project.secrets()).toEqual(secrets);
+  });
+
+  test("tells nothing of what it holds", () => {
+    for (const [name, value] of Object.entries(secrets))
+      if (value !== "") expect(project.printed, name).not.toContain(value);
+  });
+});
+
+/** An age identity that belongs to nothing. */
+const OTHER_KEY = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
