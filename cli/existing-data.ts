@@ -7,6 +7,8 @@ import { bundleName } from "./recovery.ts";
 import { secretsInUse } from "./slots.ts";
 import type { Resource } from "./stack.ts";
 
+const ANOTHER_COPY = "when another copy of this project deployed it";
+
 type Secrets = Partial<Record<SecretName, string>>;
 
 /**
@@ -43,6 +45,10 @@ function lost(settings: DockerSettings, missing: readonly SecretName[]): Failure
           "with POSTGRES_PASSWORD and STORAGE_ENCRYPTION_KEY alone",
           "put them into .env, npx rejourney secrets generate, npm run up",
         ],
+        [
+          ANOTHER_COPY,
+          "run npm run up there; or set rejourney:projectName here, for a deployment of its own",
+        ],
         ["to give the data up", `npm run down -- --stack ${settings.stack} --delete-data`],
       ]),
   );
@@ -77,10 +83,7 @@ async function needOpens(settings: DockerSettings, secrets: Secrets, source: str
 
 function otherSecrets({ stack }: DockerSettings): string {
   return ways([
-    [
-      "when another copy of this project deployed it",
-      "run npm run up there; or set rejourney:projectName here, for a deployment of its own",
-    ],
+    [ANOTHER_COPY, "run npm run up there; or set rejourney:projectName here, for a deployment of its own"],
     [
       "when the state is an old one",
       `move .rejourney away, then npx rejourney recover ${bundleName(stack)} --key recovery.key`,

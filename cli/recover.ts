@@ -1,5 +1,5 @@
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, resolve, sep } from "node:path";
 import { projectRoot } from "../infra/settings/sources.ts";
 import { pulumi } from "./engine.ts";
 import { Failure } from "./output.ts";
@@ -25,7 +25,8 @@ export async function recover(path: string, { key, json }: RecoverOptions): Prom
   refuseToReplace(bundle);
   const written: string[] = [];
   const put = (name: string, text: string) => {
-    const target = join(projectRoot, name);
+    const target = resolve(projectRoot, name);
+    if (!target.startsWith(projectRoot + sep)) throw new Failure(`The bundle would write ${target}.`);
     const before = existsSync(target) ? readFileSync(target, "utf8") : undefined;
     if (before === text || (before !== undefined && name === ".env")) return;
     mkdirSync(dirname(target), { recursive: true, mode: 0o700 });

@@ -82,6 +82,8 @@ function refuseOtherData(deployed: ComposeProject, settings: DockerSettings): vo
 /** `elsewhere` is the Docker host when it is not this machine. */
 function nextSteps(settings: DockerSettings, elsewhere: string | undefined): string {
   const { variables, stack, domain } = settings;
+  const isLocal = elsewhere === undefined || domain !== undefined;
+  const place = isLocal ? "" : `, on the Docker host itself (${elsewhere})`;
   const flags = stack === "selfhosted" ? "" : ` -- --stack ${stack}`;
   const verb = (name: string) => `npm run ${name}${flags}`;
   const steps = [
@@ -90,7 +92,7 @@ function nextSteps(settings: DockerSettings, elsewhere: string | undefined): str
     [verb("down"), "removes the containers; data and secrets stay"],
   ];
   return [
-    `Rejourney answers at ${variables.PUBLIC_DASHBOARD_URL}${elsewhere === undefined || domain !== undefined ? "" : `, on the Docker host itself (${elsewhere})`}`,
+    `Rejourney answers at ${variables.PUBLIC_DASHBOARD_URL}${place}`,
     ...(asksForSample(settings)
       ? [
           "It is a sample application in Rejourney's place, without authentication: for a try alone.",

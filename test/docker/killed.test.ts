@@ -1,0 +1,78 @@
+import { writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ended, TestProject } from "../project.ts";
+import { containers, freePort, removeAll, testName } from "./host.ts";
+
+// `npm run up` that gets SIGKILL, on a real Docker Engine: the same command goes on, with the secrets that were there.
+
+const name = testName();
+let project: TestProject;
+let port = 0;
+/** Every secret that was in the state after a kill. */
+let known: Record<string, string> = {};
+
+beforeAll(async () => {
+  project = new TestProject();
+  port = await freePort();
+  settings();
+});
+afterAll(async () => {
+  await removeAll(name);
+  project.remove();
+});
+
+function settings(...lines: string[]): void {
+  const own = ["target: docker", "release: sample", `projectName: ${name}`, `httpPort: ${port}`, ...lines];
+  const text = own.map((line) => `  rejourney:${line}\n`).join("");
+  writeFileSync(project.path("Pulumi.selfhosted.yaml"), `config:\n${text}`);
+}
+
+/** Starts `up`, and kills it when it prints these words: its group is all that it started, but for what left it. */
+async function killedAt(words: RegExp, whom: "group" | "parent"): Promise<void> {
+  const child = project.start(["up"]);
+  let told = "";
+  child.stderr!.on("data", (text: Buffer) => (told += text.toString()));
+  const end = ended(child);
+  while (!words.test(told) && child.exitCode === null) await sleep(10);
+  process.kill(whom === "group" ? -child.pid! : child.pid!, "SIGKILL");
+  if (whom === "group") await end;
+  expect(told).toMatch(words);
+  const secrets = await project.secrets().catch(() => ({})); // no state yet
+  known = { ...known, ...Object.fromEntries(Object.entries(secrets).filter(([, value]) => value !== "")) };
+}
+
+async function converges(): Promise<void> {
+  const { status, stderr } = await project.rejourney(["up"]);
+  expect(status, stderr).toBe(0);
+  expect(await project.secrets()).toMatchObject(known);
+  expect(Object.keys(known)).toHaveLength(8);
+  expect(Object.keys(await containers(name))).toHaveLength(9);
+  expect((await project.rejourney(["status"])).status).toBe(0);
+  expect((await fetch(`http://localhost:${port}/health`)).status).toBe(200);
+}
+
+describe("a run that gets SIGKILL", () => {
+  test("with all it started, again and again, each time further on", async () => {
+    await killedAt(/Made a passphrase/, "group");
+    await killedAt(/Applying …/, "group");
+    await killedAt(/\+ secrets-storage-encryption-key/, "group");
+    await killedAt(/Running migrate …/, "group");
+    await killedAt(/-api-1 +(Started|Healthy)/, "group");
+    await converges();
+  }, 300_000);
+
+  test("alone, so that its engine goes on, at five points", async () => {
+    // What a run changes is the migration alone, which is soon done, and once the API.
+    const migration = (i: number) => `migrateCommand: [sh, -c, 'exit 0 # ${i}']`;
+    const api = "services: { api: { memory: 600M } }";
+    const points = [/Applying …/, /Running prepare-volumes …/, /Running migrate …/, /beside what runs/];
+    for (const [i, point] of [...points, /~ rejourney-compose/].entries()) {
+      settings(migration(i), ...(i < 3 ? [] : [api]));
+      await killedAt(point, "parent");
+    }
+    settings(api);
+    await converges();
+    expect((await containers(name)).api!.HostConfig.Memory).toBe(600 * 2 ** 20);
+  }, 300_000);
+});
