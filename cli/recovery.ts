@@ -31,6 +31,8 @@ export function bundleName(stack: string): string {
  * prove it. The bundle before stays where that fails. The result is the bundle's path.
  */
 export async function writeBundle(stack: string, state: string): Promise<string> {
+  const target = join(localFolder, bundleName(stack));
+  const isFirst = [target, recoveryKeyFile].some((path) => !existsSync(path));
   const key = await recoveryKey();
   const paths = [stackFile(stack), takenPath(stack), ...(isBelow(envPath()) ? [envPath()] : [])];
   const files = paths
@@ -49,13 +51,12 @@ export async function writeBundle(stack: string, state: string): Promise<string>
   const encrypted = await encrypter.encrypt(text);
   if (JSON.stringify(await opened(encrypted, key)) !== text)
     throw new Failure("The recovery bundle does not open to what went in; the one before was kept.");
-  const target = join(localFolder, bundleName(stack));
-  const isFirst = !existsSync(target);
   replaceFile(target, encrypted);
   if (isFirst)
     log(
-      `Made a recovery bundle and tried that it opens. Copy both elsewhere, to two different places:\n` +
-        `  ${recoveryKeyFile}, once, to a password manager, say\n  ${target}, after each up`,
+      "Made a recovery bundle and tried that it opens. Copy both files elsewhere, to two different places:\n" +
+        `  once (to a password manager, say): ${recoveryKeyFile}\n` +
+        `  after each up:                     ${target}`,
     );
   return target;
 }

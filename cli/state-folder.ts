@@ -95,6 +95,6 @@ function makePassphrase(): void {
   }
   log(
     `Made a passphrase, which encrypts the secrets in the state: ${passphraseFile}\n` +
-      "  Keep a copy of the folder .rejourney elsewhere: nobody opens the state without its passphrase.",
+      "  Nobody opens the state without it; the recovery bundle, with which `up` ends, holds a copy.",
   );
 }

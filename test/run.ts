@@ -28,7 +28,10 @@ const PREPARATIONS: Record<string, (log: Log) => Promise<() => Promise<void>>> =
   docker: (log) => ensureEngine(log).then(() => prepareDocker(log)),
 };
 /** What vitest is told for one tier alone. */
-const FLAGS: Record<string, readonly string[]> = { docker: ["--maxWorkers=2"] };
+const FLAGS: Record<string, readonly string[]> = {
+  engine: ["--maxWorkers=2"],
+  docker: ["--maxWorkers=2"],
+};
 /** Lines of an error that the summary at the end repeats. */
 const SHOWN_LINES = 10;
 

@@ -69,7 +69,7 @@ describe("a stack", () => {
       status: 0,
       first: `${RESOURCES} created, 0 unchanged`,
     });
-    expect(stderr).toContain("Keep a copy of the folder .rejourney elsewhere");
+    expect(stderr).toContain("Nobody opens the state without it");
     expect(statSync(project.path(".rejourney", "passphrase")).mode & 0o777).toBe(0o600);
     expect(statSync(project.path(".rejourney")).mode & 0o777).toBe(0o700);
     // The committed settings stay as they were: no salt of this machine's passphrase.
