@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
@@ -7,6 +7,7 @@ import { madeImages } from "../../tools/images/images.ts";
 import { needProgram } from "../../tools/setup/apt.ts";
 import { ensureDocker } from "../../tools/setup/docker.ts";
 import type { Log } from "../../tools/setup/log.ts";
+import type { TestProject } from "../project.ts";
 
 const PREFIX = "rejourney-test-";
 
@@ -61,6 +62,18 @@ export async function prepareDocker(log: Log): Promise<() => Promise<void>> {
     throw error;
   }
   return takeBack;
+}
+
+/** Sets the stack of a project to the sample, by a name and a port of the test's own; `lines` are more settings. */
+export function writeSettings(
+  project: TestProject,
+  name: string,
+  port: number,
+  lines: readonly string[] = [],
+): void {
+  const own = ["target: docker", "release: sample", `projectName: ${name}`, `httpPort: ${port}`, ...lines];
+  const text = own.map((line) => `  rejourney:${line}\n`).join("");
+  writeFileSync(project.path("Pulumi.selfhosted.yaml"), `config:\n${text}`);
 }
 
 /** A port of this machine that nobody listens on. */

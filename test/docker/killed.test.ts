@@ -1,8 +1,7 @@
-import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ended, TestProject } from "../project.ts";
-import { containers, freePort, removeAll, testName } from "./host.ts";
+import { containers, freePort, removeAll, testName, writeSettings } from "./host.ts";
 
 // `npm run up` that gets SIGKILL, on a real Docker Engine: the same command goes on, with the secrets that were there.
 
@@ -22,11 +21,7 @@ afterAll(async () => {
   project.remove();
 });
 
-function settings(...lines: string[]): void {
-  const own = ["target: docker", "release: sample", `projectName: ${name}`, `httpPort: ${port}`, ...lines];
-  const text = own.map((line) => `  rejourney:${line}\n`).join("");
-  writeFileSync(project.path("Pulumi.selfhosted.yaml"), `config:\n${text}`);
-}
+const settings = (...lines: string[]) => writeSettings(project, name, port, lines);
 
 /** Starts `up`, and kills it when it prints these words: its group is all that it started, but for what left it. */
 async function killedAt(words: RegExp, whom: "group" | "parent"): Promise<void> {

@@ -1,7 +1,6 @@
-import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { TestProject } from "../project.ts";
-import { containers, freePort, listed, removeAll, testName } from "./host.ts";
+import { containers, freePort, listed, removeAll, testName, writeSettings } from "./host.ts";
 import { type SshHost, sshHost } from "./sshd.ts";
 
 const name = testName();
@@ -12,9 +11,7 @@ let port = 0;
 beforeAll(async () => {
   [host, port] = await Promise.all([sshHost(), freePort()]);
   project = new TestProject();
-  const settings = ["target: docker", "release: sample", `projectName: ${name}`, `httpPort: ${port}`];
-  const text = settings.map((line) => `  rejourney:${line}\n`).join("");
-  writeFileSync(project.path("Pulumi.selfhosted.yaml"), `config:\n${text}`);
+  writeSettings(project, name, port);
 });
 afterAll(async () => {
   await removeAll(name);

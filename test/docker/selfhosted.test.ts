@@ -6,7 +6,16 @@ import type { ServiceReport } from "../../cli/services.ts";
 import { sealedKeyRef } from "../key-ref.ts";
 import { TestProject } from "../project.ts";
 import { found, watchCommandLines } from "../search.ts";
-import { containers, docker, eventually, freePort, listed, removeAll, testName } from "./host.ts";
+import {
+  containers,
+  docker,
+  eventually,
+  freePort,
+  listed,
+  removeAll,
+  testName,
+  writeSettings,
+} from "./host.ts";
 import { keysIn } from "./s3.ts";
 
 // `npm run up` on a real Docker Engine; each test goes on from where the one before left.
@@ -39,12 +48,7 @@ afterAll(async () => {
   project.remove();
 });
 
-/** The settings of the stack; the port and the name are a test's own, so that it meets no other deployment. */
-function settings(...lines: string[]): void {
-  const own = ["target: docker", "release: sample", `projectName: ${name}`, `httpPort: ${port}`, ...lines];
-  const text = own.map((line) => `  rejourney:${line}\n`).join("");
-  writeFileSync(project.path("Pulumi.selfhosted.yaml"), `config:\n${text}`);
-}
+const settings = (...lines: string[]) => writeSettings(project, name, port, lines);
 function env(values: Record<string, string>): void {
   const lines = Object.entries(values).map(([key, value]) => `${key}='${value}'\n`);
   writeFileSync(project.path(".env"), lines.join(""), { mode: 0o600 });
