@@ -4,7 +4,7 @@ import type { SecretName } from "../infra/app/secrets.ts";
 import { Compose } from "../infra/docker/compose.ts";
 import { type Container, containersOf, removeContainer, stopContainer } from "../infra/docker/containers.ts";
 import { composeProject } from "../infra/docker/project.ts";
-import { yamlText } from "../infra/docker/yaml.ts";
+import { yamlText } from "../infra/yaml.ts";
 import type { DockerSettings } from "../infra/settings/load.ts";
 import { Failure, log } from "./output.ts";
 

@@ -1,22 +1,24 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { composeProject } from "./docker/project.ts";
-import { yamlText } from "./docker/yaml.ts";
+import { stages } from "./kubernetes/parts.ts";
 import { parseEnvFile } from "./settings/env.ts";
-import { loadDockerSettings } from "./settings/load.ts";
+import { loadDockerSettings, loadKubernetesSettings } from "./settings/load.ts";
 import { fileInput, projectRoot } from "./settings/sources.ts";
+import { yamlText } from "./yaml.ts";
 
 const COMPOSE_FILE = "docker-compose.selfhosted.yml";
-const HEADER = `# The stack selfhosted, rendered by \`npm run render\`; change infra/ or Pulumi.selfhosted.yaml, not this file.
+const COMPOSE_HEADER = `# The stack selfhosted, rendered by \`npm run render\`; change infra/ or Pulumi.selfhosted.yaml, not this file.
 # By hand: npx rejourney secrets generate, add REJOURNEY_RELEASE=<release> to .env, then:
 # docker compose -f ${COMPOSE_FILE} --env-file .env up -d --wait
 `;
+const MANIFESTS = "k8s";
+const MANIFEST_HEADER =
+  "# The stack prod, rendered by `npm run render`; change infra/ or Pulumi.prod.yaml, not this file.\n";
+
 /** The committed renderings, by path below the project's folder. Throws SettingsError. */
 export function rendered(): ReadonlyMap<string, string> {
-  // Without `.env` and the images of a run, which are not committed: whoever renders gets the same file.
-  const input = { ...fileInput("selfhosted"), env: parseEnvFile(""), taken: undefined };
-  const settings = loadDockerSettings(input);
-  return new Map([[COMPOSE_FILE, HEADER + yamlText(composeProject(settings))]]);
+  return new Map([...composeFile(), ...manifestFiles()]);
 }
 
 /** Which of the renderings are not what stands in the project's folder. */
@@ -25,4 +27,31 @@ export function stale(files: ReadonlyMap<string, string>): string[] {
     const target = join(projectRoot, path);
     return !existsSync(target) || readFileSync(target, "utf8") !== files.get(path);
   });
+}
+
+/** Files of an earlier rendering that this one does not have: `kubectl apply -f k8s/` would apply them too. */
+export function leftOver(files: ReadonlyMap<string, string>): string[] {
+  const folder = join(projectRoot, MANIFESTS);
+  const there = existsSync(folder) ? readdirSync(folder).map((name) => join(MANIFESTS, name)) : [];
+  return there.filter((path) => !files.has(path));
+}
+
+function composeFile(): [string, string][] {
+  const settings = loadDockerSettings(committedInput("selfhosted"));
+  return [[COMPOSE_FILE, COMPOSE_HEADER + yamlText(composeProject(settings))]];
+}
+
+/** A file for each part, numbered in the order in which they are applied. Secrets are referred to by name alone. */
+function manifestFiles(): [string, string][] {
+  return stages(loadKubernetesSettings(committedInput("prod")))
+    .flat()
+    .map(({ name, manifests }, index) => [
+      join(MANIFESTS, `${String(index).padStart(2, "0")}-${name}.yml`),
+      MANIFEST_HEADER + manifests.map((manifest) => `---\n${yamlText(manifest)}`).join(""),
+    ]);
+}
+
+// Without `.env` and the images of a run, which are not committed: whoever renders gets the same files.
+function committedInput(stack: string) {
+  return { ...fileInput(stack), env: parseEnvFile(""), taken: undefined };
 }

@@ -7,6 +7,7 @@ import { projectRoot } from "../infra/settings/sources.ts";
 import { ensureEngine } from "../tools/setup/engine.ts";
 import type { Log } from "../tools/setup/log.ts";
 import { prepareDocker } from "./docker/host.ts";
+import { prepareJudges } from "./manifests/judges.ts";
 
 interface Result {
   passed: number;
@@ -21,9 +22,10 @@ const CHECKS: Record<string, readonly string[]> = {
   format: ["prettier", "--check", "."],
   render: ["node", "cli/main.ts", "render", "--check"],
 };
-const TIERS = ["unit", "engine", "docker"];
+const TIERS = ["unit", "manifests", "engine", "docker"];
 /** What a tier needs that may take minutes, once: no test waits that long. The result takes it back. */
 const PREPARATIONS: Record<string, (log: Log) => Promise<() => Promise<void>>> = {
+  manifests: (log) => prepareJudges(log).then(() => () => Promise.resolve()),
   engine: (log) => ensureEngine(log).then(() => () => Promise.resolve()),
   docker: (log) => ensureEngine(log).then(() => prepareDocker(log)),
 };

@@ -13,12 +13,20 @@ export type Health =
   /** The process holds an open connection to a data service; workers listen on no port. */
   | { kind: "connected" };
 
-/** What a process may use at most. */
+/** What a process asks for, or may use at most: above the memory it is killed. */
 export interface Resources {
-  /** Memory in MiB; above it the process is killed. */
+  /** Memory in MiB. */
   memoryMiB: number;
   /** In cores. */
   cpus: number;
+}
+
+/** How many pods a cluster runs; `max` above `min` means that an autoscaler decides. */
+export interface Scaling {
+  min: number;
+  max: number;
+  /** CPU use, in percent of what is requested, that the autoscaler aims at. */
+  cpuPercent: number;
 }
 
 /** One process of the application, described once; each target renders it in its own terms. */
@@ -30,7 +38,12 @@ export interface Service {
   /** The port that it listens on; a service without one is a worker. */
   port?: number;
   health: Health;
+  /** What a cluster sets aside for one pod. */
+  requests: Resources;
+  /** What it may use at most. */
   resources: Resources;
+  /** On a cluster. Absent: one pod. */
+  scaling?: Scaling;
   targets: readonly Target[];
   /** The data services that it talks to, which decides what it can reach. */
   needs: readonly Backend[];
@@ -86,6 +99,7 @@ const BACKEND = {
 const WORKER = {
   ...BACKEND,
   health: { kind: "connected" },
+  requests: { memoryMiB: 128, cpus: 0.05 },
   resources: { memoryMiB: 512, cpus: 0.5 },
   targets: ["kubernetes", "docker"],
   stopSeconds: 30,
@@ -98,7 +112,9 @@ export const SERVICES: readonly Service[] = [
     name: "api",
     port: 3000,
     health: { kind: "http", path: "/health" },
+    requests: { memoryMiB: 256, cpus: 0.1 },
     resources: { memoryMiB: 512, cpus: 0.5 },
+    scaling: { min: 2, max: 4, cpuPercent: 70 },
     targets: ["kubernetes", "docker"],
     variables: [...BACKEND.variables, ...SMTP],
     optional: [
@@ -116,7 +132,9 @@ export const SERVICES: readonly Service[] = [
     image: "web",
     port: 8080,
     health: { kind: "http", path: "/" },
+    requests: { memoryMiB: 128, cpus: 0.05 },
     resources: { memoryMiB: 256, cpus: 0.5 },
+    scaling: { min: 2, max: 4, cpuPercent: 70 },
     targets: ["kubernetes", "docker"],
     needs: [],
     secrets: [],
@@ -131,7 +149,9 @@ export const SERVICES: readonly Service[] = [
     ...WORKER,
     name: "ingest-worker",
     command: ["node", "dist/worker/ingestWorker.js"],
+    requests: { memoryMiB: 256, cpus: 0.1 },
     resources: { memoryMiB: 768, cpus: 1 },
+    scaling: { min: 2, max: 8, cpuPercent: 60 },
     stopSeconds: 60, // a recording that is being written is finished
   },
   {
@@ -163,10 +183,19 @@ export const MIGRATE = {
   name: "migrate",
   image: "migration",
   command: ["drizzle-kit", "migrate"],
+  requests: { memoryMiB: 256, cpus: 0.1 },
   resources: { memoryMiB: 512, cpus: 1 },
 } as const;
 
 /** The services that run on a target, in the order of the catalogue. */
 export function servicesOn(target: Target): readonly Service[] {
   return SERVICES.filter((service) => service.targets.includes(target));
+}
+
+/** The limits of a service: what the settings say, else what the catalogue does. */
+export function limitsOf(
+  override: { memory?: number | undefined; cpus?: number | undefined } | undefined,
+  { memoryMiB, cpus }: Resources,
+): Resources {
+  return { memoryMiB: override?.memory ?? memoryMiB, cpus: override?.cpus ?? cpus };
 }

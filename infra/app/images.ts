@@ -16,6 +16,9 @@ export const DATA_IMAGES = {
 
 export type Images = Record<ImageName | keyof typeof DATA_IMAGES, string>;
 
+/** The images that a cluster runs: S3 is outside of it, and Traefik comes with it. */
+export const CLUSTER_IMAGES = ["api", "web", "migration", "postgres", "redis"] as const;
+
 export const APPLICATION_IMAGES = ["api", "web", "migration"] as const satisfies ImageName[];
 
 /** An image of the application, where no setting replaces it. */

@@ -17,7 +17,8 @@ const FROM_OUTSIDE = { strength: "password" } as const;
 
 /**
  * Every secret of the application, by the name of the variable that the application reads. JWT_SIGNING_KEY signs
- * ingest tokens, INGEST_HMAC_SECRET upload tickets; STORAGE_ENCRYPTION_KEY opens `storage_endpoints.key_ref`.
+ * ingest tokens, INGEST_HMAC_SECRET upload tickets; STORAGE_ENCRYPTION_KEY opens `storage_endpoints.key_ref`;
+ * REGISTRY_TOKEN is a cluster's, which pulls images of a private registry with it.
  */
 export const SECRETS = {
   POSTGRES_PASSWORD: { strength: "password", generatedBytes: 24, guardsData: true },
@@ -33,6 +34,7 @@ export const SECRETS = {
   STRIPE_SECRET_KEY: FROM_OUTSIDE,
   STRIPE_WEBHOOK_SECRET: FROM_OUTSIDE,
   TURNSTILE_SECRET_KEY: FROM_OUTSIDE,
+  REGISTRY_TOKEN: FROM_OUTSIDE,
 } as const satisfies Record<string, SecretDefinition>;
 
 export type SecretName = keyof typeof SECRETS;

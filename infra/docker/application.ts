@@ -1,9 +1,9 @@
-import { MIGRATE, type Service } from "../app/catalogue.ts";
+import { limitsOf, MIGRATE, type Service } from "../app/catalogue.ts";
 import { connectionUrls } from "../app/connections.ts";
 import { healthCommand } from "../app/health.ts";
 import type { DockerSettings } from "../settings/load.ts";
 import type { ComposeService } from "./compose-spec.ts";
-import { confined, healthcheck, limitsOf } from "./container.ts";
+import { confined, healthcheck } from "./container.ts";
 import { escapeDollar, optionalReference, secretReference, variableReference } from "./references.ts";
 
 /** The user of the application's images. */

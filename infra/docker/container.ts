@@ -23,14 +23,6 @@ export function confined({ user, memoryMiB, cpus, tmpMiB = 64 }: ContainerArgs) 
   } as const satisfies Partial<ComposeService>;
 }
 
-/** The limits of a service: what the settings say, else what the catalogue does. */
-export function limitsOf(
-  override: { memory?: number | undefined; cpus?: number | undefined } | undefined,
-  { memoryMiB, cpus }: Resources,
-): Resources {
-  return { memoryMiB: override?.memory ?? memoryMiB, cpus: override?.cpus ?? cpus };
-}
-
 /** Healthy once the command ends with 0; ill after half a minute without that, not counting the first minute. */
 export function healthcheck(...test: readonly string[]): ComposeHealthcheck {
   return { test, interval: "5s", timeout: "5s", retries: 6, start_period: "60s" };

@@ -1,18 +1,17 @@
-import { DATA_RESOURCES } from "../app/catalogue.ts";
+import { DATA_RESOURCES, limitsOf } from "../app/catalogue.ts";
+import { POSTGRES_READY, postgresCommand, REDIS_READY, redisScript } from "../app/data.ts";
 import type { DockerSettings } from "../settings/load.ts";
 import type { ComposeService } from "./compose-spec.ts";
-import { confined, healthcheck, limitsOf } from "./container.ts";
-import { secretReference, variableReference } from "./references.ts";
+import { confined, healthcheck } from "./container.ts";
+import { escapeDollar, secretReference, variableReference } from "./references.ts";
 
 /** PostgreSQL, one writer, in the layout that the official image has from version 18 on. */
 export function postgres({ variables, data }: DockerSettings, image: string): ComposeService {
   const limits = limitsOf(data.postgres, DATA_RESOURCES.postgres);
   const container = confined({ user: "999:999", ...limits });
-  // Shares of the memory that PostgreSQL's documentation starts from (runtime-config-resource, -query).
-  const share = (part: number) => `${Math.floor(limits.memoryMiB * part)}MB`;
   return {
     image,
-    command: ["postgres", "-c", `shared_buffers=${share(0.25)}`, "-c", `effective_cache_size=${share(0.75)}`],
+    command: postgresCommand(limits.memoryMiB),
     environment: {
       POSTGRES_USER: variableReference("POSTGRES_USER", variables.POSTGRES_USER),
       POSTGRES_DB: variableReference("POSTGRES_DB", variables.POSTGRES_DB),
@@ -25,11 +24,7 @@ export function postgres({ variables, data }: DockerSettings, image: string): Co
     shm_size: "256m",
     // A checkpoint of a busy database takes its time; SIGKILL would mean a crash recovery at the next start.
     stop_grace_period: "120s",
-    // By TCP, since the server that initialises a new database listens on the socket alone.
-    healthcheck: healthcheck(
-      "CMD-SHELL",
-      'pg_isready -q -h 127.0.0.1 -U "$$POSTGRES_USER" -d "$$POSTGRES_DB"',
-    ),
+    healthcheck: healthcheck("CMD-SHELL", escapeDollar(POSTGRES_READY)),
     restart: "unless-stopped",
   };
 }
@@ -37,26 +32,16 @@ export function postgres({ variables, data }: DockerSettings, image: string): Co
 /** Redis with password and append-only file. */
 export function redis({ data }: DockerSettings, image: string): ComposeService {
   const limits = limitsOf(data.redis, DATA_RESOURCES.redis);
-  // Below the limit, so that a full Redis refuses a write instead of being killed; the rest is for its rewrites.
-  const maxMemory = `${Math.floor(limits.memoryMiB * 0.75)}mb`;
   return {
     image,
-    // The password comes by standard input, since a command line shows in `docker inspect` and in `ps`; sed
-    // escapes what ends a quoted value in redis.conf.
     entrypoint: ["/bin/sh", "-ec"],
-    command: [
-      String.raw`password=$$(printf %s "$$REDIS_PASSWORD" | sed 's/["\\]/\\&/g')
-exec redis-server - --dir /data --appendonly yes --maxmemory ${maxMemory} --maxmemory-policy noeviction --protected-mode no <<EOF
-requirepass "$$password"
-EOF
-`,
-    ],
+    command: [escapeDollar(redisScript(limits.memoryMiB))],
     environment: { REDIS_PASSWORD: secretReference("REDIS_PASSWORD") },
     networks: ["redis"],
     volumes: ["redis-data:/data"],
     ...confined({ user: "999:999", ...limits, tmpMiB: 16 }),
     stop_grace_period: "30s",
-    healthcheck: healthcheck("CMD-SHELL", 'REDISCLI_AUTH="$$REDIS_PASSWORD" redis-cli ping | grep -q PONG'),
+    healthcheck: healthcheck("CMD-SHELL", escapeDollar(REDIS_READY)),
     restart: "unless-stopped",
   };
 }

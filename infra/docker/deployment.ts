@@ -1,6 +1,6 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { connectionUrls } from "../app/connections.ts";
+import { connectionUrlsOf } from "../app/connections.ts";
 import type { SecretName } from "../app/secrets.ts";
 import { keyedHash } from "../secrets/hash.ts";
 import type { SecretStore } from "../secrets/store.ts";
@@ -47,7 +47,9 @@ export class DockerDeployment extends pulumi.ComponentResource {
         stdin: pulumi.secret(
           pulumi
             .all(store.values)
-            .apply((values) => JSON.stringify({ ...values, ...urlsOf(settings, values) })),
+            .apply((values) =>
+              JSON.stringify({ ...values, ...connectionUrlsOf(settings.variables, values) }),
+            ),
         ),
       },
       {
@@ -64,13 +66,4 @@ export class DockerDeployment extends pulumi.ComponentResource {
 function hashOf(names: readonly SecretName[], { hashKey, values }: SecretStore): pulumi.Output<string> {
   const inUse = pulumi.all(names.map((name) => values[name]));
   return pulumi.unsecret(pulumi.all([hashKey, inUse]).apply(([key, texts]) => keyedHash(key, texts)));
-}
-
-function urlsOf({ variables }: DockerSettings, secrets: Record<SecretName, string>) {
-  return connectionUrls({
-    user: encodeURIComponent(variables.POSTGRES_USER),
-    password: encodeURIComponent(secrets.POSTGRES_PASSWORD),
-    database: encodeURIComponent(variables.POSTGRES_DB),
-    redisPassword: encodeURIComponent(secrets.REDIS_PASSWORD),
-  });
 }

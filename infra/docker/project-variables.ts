@@ -1,6 +1,6 @@
 import { parse } from "yaml";
 import type { ComposeProject } from "./compose-spec.ts";
-import { yamlText } from "./yaml.ts";
+import { yamlText } from "../yaml.ts";
 
 /**
  * The project as environment variables: the names of its services in SERVICES, a service in `SERVICE_<NAME>`, the rest

@@ -3,7 +3,7 @@ import type { ComposeService } from "./compose-spec.ts";
 import { confined, healthcheck } from "./container.ts";
 import { escapeDollar } from "./references.ts";
 import { routes } from "./routes.ts";
-import { yamlText } from "./yaml.ts";
+import { yamlText } from "../yaml.ts";
 
 /**
  * The only published service. Its routes come from a file that it writes from its own environment, so neither

@@ -3,7 +3,7 @@ import { replaceBeside } from "./beside.ts";
 import type { Compose } from "./compose.ts";
 import type { ComposeProject } from "./compose-spec.ts";
 import { containersOf } from "./containers.ts";
-import { yamlText } from "./yaml.ts";
+import { yamlText } from "../yaml.ts";
 
 const DATA = ["postgres", "redis", "storage"];
 

@@ -5,6 +5,8 @@ import { definitionOf, SECRET_NAMES, type SecretName } from "../app/secrets.ts";
 export interface SecretStoreArgs {
   /** Values that a source (`.env`, the stack's settings) gives. They fill a slot only while it is empty. */
   sources: Partial<Record<SecretName, string>>;
+  /** Secrets that another party makes: without a source they stay empty. Default: none. */
+  notGenerated?: readonly SecretName[];
 }
 
 /**
@@ -24,9 +26,7 @@ export class SecretStore extends pulumi.ComponentResource {
 
   constructor(name: string, args: SecretStoreArgs, opts?: pulumi.ComponentResourceOptions) {
     super("rejourney:secrets:SecretStore", name, {}, opts);
-    const slots = SECRET_NAMES.map(
-      (secret) => [secret, this.slot(name, secret, args.sources[secret])] as const,
-    );
+    const slots = SECRET_NAMES.map((secret) => [secret, this.slot(name, secret, args)] as const);
     this.values = Object.fromEntries(slots) as Record<SecretName, pulumi.Output<string>>;
     const inUse = pulumi.all(slots.map(([, value]) => value));
     this.differing = pulumi.unsecret(
@@ -39,13 +39,14 @@ export class SecretStore extends pulumi.ComponentResource {
     this.registerOutputs({});
   }
 
-  private slot(parent: string, secret: SecretName, source: string | undefined): pulumi.Output<string> {
+  private slot(parent: string, secret: SecretName, args: SecretStoreArgs): pulumi.Output<string> {
     const name = slotName(parent, secret);
     const bytes = definitionOf(secret).generatedBytes;
     const generated = bytes === undefined ? "" : this.generator(generatorName(parent, secret), bytes).result;
+    const unused = args.notGenerated?.includes(secret) ? "" : undefined;
     const stash = new pulumi.Stash(
       name,
-      { input: pulumi.secret(source ?? generated) },
+      { input: pulumi.secret(args.sources[secret] ?? unused ?? generated) },
       { parent: this, protect: true, ignoreChanges: ["input"] },
     );
     return pulumi.secret(stash.output as pulumi.Output<string>);

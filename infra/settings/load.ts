@@ -1,5 +1,6 @@
 import type { z } from "zod";
-import type { Images } from "../app/images.ts";
+import { type DataAddresses, OWN_DATA } from "../app/connections.ts";
+import { APPLICATION_IMAGES, type CLUSTER_IMAGES, type Images, imagesOf } from "../app/images.ts";
 import type { SecretName } from "../app/secrets.ts";
 import type { VariableName } from "../app/variables.ts";
 import {
@@ -58,7 +59,13 @@ export type DockerSettings = Omit<z.infer<typeof dockerSchema>, "variables"> &
   };
 
 /** A cluster. */
-export type KubernetesSettings = Omit<z.infer<typeof kubernetesSchema>, "variables"> & Common;
+export type KubernetesSettings = Omit<z.infer<typeof kubernetesSchema>, "variables"> &
+  Common & {
+    /** The images of the release, with what the settings replace. */
+    images: Record<(typeof CLUSTER_IMAGES)[number], string>;
+    /** Where the services find PostgreSQL and Redis. */
+    addresses: DataAddresses;
+  };
 
 export type Settings = DockerSettings | KubernetesSettings;
 
@@ -87,6 +94,7 @@ export function loadSettings({ stack, config, env, taken }: SettingsInput): Sett
       configProblems(issue, { file, env, shape: schema.shape }),
     ),
     ...missingEmail(parsed.data, file),
+    ...missingRelease(parsed.data, file),
     ...secretProblems(secrets.given),
     ...variables.problems,
     ...missingStorage(variables.given, [...Object.keys(secrets.given), ...secrets.encrypted], env.name),
@@ -101,7 +109,13 @@ export function loadSettings({ stack, config, env, taken }: SettingsInput): Sett
     warnings: [...env.warnings, ...unknown.warnings],
   };
   if (data.target === "kubernetes")
-    return { ...data, ...common, variables: completeVariables(variables.given, data) };
+    return {
+      ...data,
+      ...common,
+      images: imagesOf(data.release ?? "", data.images),
+      addresses: { ...OWN_DATA, ...data.external },
+      variables: completeVariables(variables.given, data),
+    };
   const httpPort = data.httpPort ?? (data.domain === undefined ? 8080 : 80);
   return {
     ...data,
@@ -128,6 +142,27 @@ export function loadDockerSettings(input: SettingsInput): DockerSettings {
   throw new SettingsError([
     { key: "rejourney:target", what: "is not docker", mend: `name another stack than ${input.stack}` },
   ]);
+}
+
+/** The same, of a stack that has to be a cluster. */
+export function loadKubernetesSettings(input: SettingsInput): KubernetesSettings {
+  const settings = loadSettings(input);
+  if (settings.target === "kubernetes") return settings;
+  throw new SettingsError([
+    { key: "rejourney:target", what: "is not kubernetes", mend: `name another stack than ${input.stack}` },
+  ]);
+}
+
+/** A single node is asked for its release by `up`; what a cluster runs has to stand in a file. */
+function missingRelease(
+  data: z.infer<typeof dockerSchema | typeof kubernetesSchema> | undefined,
+  file: string,
+) {
+  return data?.target === "kubernetes" &&
+    data.release === undefined &&
+    APPLICATION_IMAGES.some((name) => data.images[name] === undefined)
+    ? [{ key: "rejourney:release", what: "is missing", mend: `set it in ${file}` }]
+    : [];
 }
 
 function missingEmail(

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { servicesOn, type Target } from "../app/catalogue.ts";
 import { VARIABLES } from "../app/variables.ts";
+import { CLUSTER_IMAGES, type Images } from "../app/images.ts";
 
 // Values come as YAML gives them from the stack's file, and as texts from the engine.
 const wholeNumber = (what: string) => z.coerce.number(what).int(what);
@@ -48,24 +49,16 @@ const serviceOverride = limits.extend({
   command: z.array(z.string()).min(1, "is empty").optional(),
 });
 
-const services = (target: Target) =>
-  z.partialRecord(z.enum(servicesOn(target).map(({ name }) => name)), serviceOverride).default({});
+const services = <T extends z.ZodType>(target: Target, override: T) =>
+  z.partialRecord(z.enum(servicesOn(target).map(({ name }) => name)), override).default({});
+
+/** Replaces single images, by exact tag or digest. Default: the release's, and `infra/app/images.ts`. */
+const images = <N extends keyof Images>(names: readonly N[]) =>
+  z.partialRecord(z.enum(names), image).default({});
 
 const common = {
   /** Release of the application: the tag of its images. Needed to deploy. */
   release: release.optional(),
-  /** Replaces single images, by exact tag or digest. Default: the release's, and `infra/app/images.ts`. */
-  images: z
-    .strictObject({
-      api: image.optional(),
-      web: image.optional(),
-      migration: image.optional(),
-      postgres: image.optional(),
-      redis: image.optional(),
-      storage: image.optional(),
-      traefik: image.optional(),
-    })
-    .default({}),
   /** Address that Let's Encrypt writes to before a certificate expires. */
   acmeEmail: z.email("is not an e-mail address").optional(),
   /** Replaces the command of the migration. Default `[drizzle-kit, migrate]`. */
@@ -77,6 +70,7 @@ const common = {
 /** The settings of a single node, below `rejourney:` in `Pulumi.<stack>.yaml`. */
 export const dockerSchema = z.strictObject({
   ...common,
+  images: images(["api", "web", "migration", "postgres", "redis", "storage", "traefik"]),
   target: z.literal("docker"),
   /** Name of the Compose project: prefix of its containers, networks and volumes. Default: of the stack. */
   projectName: z
@@ -90,18 +84,84 @@ export const dockerSchema = z.strictObject({
   /** Published port for HTTPS; used with a domain. */
   httpsPort: port.default(443),
   /** Changes to services of the catalogue, by name. */
-  services: services("docker"),
+  services: services("docker", serviceOverride),
   /** Other limits for a data service. PostgreSQL and Redis are tuned to their memory. */
   data: z.partialRecord(z.enum(["postgres", "redis", "storage"]), limits).default({}),
 });
 
-/** The settings of a cluster. */
-export const kubernetesSchema = z.strictObject({
-  ...common,
-  target: z.literal("kubernetes"),
-  /** Host name of the dashboard; `api.` and `ingest.` go before it. */
-  domain: hostname,
-  services: services("kubernetes"),
+const clusterService = serviceOverride
+  .extend({
+    /** Most pods that the autoscaler may run. Default: the catalogue's; with `replicas` set, the same number. */
+    maxReplicas: wholeNumber("is not a whole number")
+      .min(1, "is below 1")
+      .max(100, "is above 100")
+      .optional(),
+  })
+  .refine(({ replicas = 1, maxReplicas = replicas }) => maxReplicas >= replicas, {
+    path: ["maxReplicas"],
+    error: "is below replicas",
+  })
+  .refine(({ replicas, maxReplicas }) => replicas !== 0 || maxReplicas === undefined, {
+    path: ["maxReplicas"],
+    error: "has no effect beside replicas: 0",
+  });
+
+const clusterData = limits.extend({
+  /** Size of the volume, as `20G`; in GiB once parsed. Default 20 for PostgreSQL, 5 for Redis. */
+  storage: z
+    .string()
+    .regex(/^[1-9]\d*G$/, "is not a size in gigabytes such as 20G")
+    .transform((text) => Number.parseInt(text, 10))
+    .optional(),
 });
+
+const NOT_A_HOST = "is not a host name or an address";
+const host = z.string(NOT_A_HOST).regex(/^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,251}[a-zA-Z0-9])?$/, NOT_A_HOST);
+
+/** The settings of a cluster. */
+export const kubernetesSchema = z
+  .strictObject({
+    ...common,
+    images: images(CLUSTER_IMAGES),
+    target: z.literal("kubernetes"),
+    /** Host name of the dashboard; `api.` and `ingest.` go before it. */
+    domain: hostname,
+    services: services("kubernetes", clusterService),
+    /** Other limits and volumes for the data services in the cluster, which are tuned to their memory. */
+    data: z.partialRecord(z.enum(["postgres", "redis"]), clusterData).default({}),
+    /** Data services that somebody else runs; the cluster then has none. Their passwords have to be given. */
+    external: z
+      .strictObject({
+        postgres: z
+          .strictObject({
+            host,
+            port: port.default(5432),
+            /** As in a connection string of libpq. */
+            sslmode: z.enum(["disable", "require", "verify-full"]).default("require"),
+          })
+          .optional(),
+        redis: z.strictObject({ host, port: port.default(6379), tls: z.boolean().default(true) }).optional(),
+      })
+      .default({}),
+    /** An existing StorageClass, whose volumes outlive their claims. Default: one over the disks of K3s's nodes. */
+    storageClass: z.string().min(1, "is empty").optional(),
+    /** A private registry that the images come from; REGISTRY_TOKEN is the password. Default: none is needed. */
+    registry: z
+      .strictObject({
+        /** Its host name, with a port where it has one. */
+        host: z.string().min(1, "is empty").default("ghcr.io"),
+        user: z.string().min(1, "is empty"),
+      })
+      .optional(),
+  })
+  .superRefine(({ data, external }, context) => {
+    for (const name of ["postgres", "redis"] as const)
+      if (data[name] !== undefined && external[name] !== undefined)
+        context.addIssue({
+          code: "custom",
+          path: ["data", name],
+          message: `has no effect beside external.${name}`,
+        });
+  });
 
 export const schemas = { docker: dockerSchema, kubernetes: kubernetesSchema };

@@ -46,8 +46,8 @@ function copy(): string {
   const project = join(folder, "project");
   for (const part of ["cli", "infra", "tools", "package.json", "package-lock.json"])
     cpSync(join(projectRoot, part), join(project, part), { recursive: true });
-  for (const file of ["docker-compose.selfhosted.yml", "Pulumi.selfhosted.yaml"])
-    cpSync(join(projectRoot, file), join(project, file));
+  for (const file of ["docker-compose.selfhosted.yml", "k8s", "Pulumi.selfhosted.yaml", "Pulumi.prod.yaml"])
+    cpSync(join(projectRoot, file), join(project, file), { recursive: true });
   symlinkSync(join(projectRoot, "node_modules"), join(project, "node_modules"));
   return project;
 }
@@ -262,7 +262,7 @@ describe("render", () => {
     const check = rejourney(["render", "--check"], project);
     expect(check.status).toBe(1);
     expect(check.stderr).toBe(
-      "Not what the program renders: docker-compose.selfhosted.yml. Mend: npm run render\n",
+      "Not what the program renders: docker-compose.selfhosted.yml, k8s/00-namespace.yml, k8s/07-ingest-worker.yml. Mend: npm run render\n",
     );
     expect(readFileSync(compose, "utf8")).toBe(before.join("\n"));
 
@@ -272,6 +272,39 @@ describe("render", () => {
     expect(after.flatMap((line, i) => (line === before[i] ? [] : [[before[i], line]]))).toEqual([
       ["    mem_limit: 768m", "    mem_limit: 1024m"],
     ]);
+    expect(rejourney(["render", "--check"], project).status).toBe(0);
+  });
+
+  test("of a worker that is added to the catalogue changes no other file of the program", () => {
+    const project = copy();
+    const catalogue = join(project, "infra", "app", "catalogue.ts");
+    const entry =
+      '  { ...WORKER, name: "export-worker", command: ["node", "dist/worker/exportWorker.js"] },\n';
+    const [before, after] = readFileSync(catalogue, "utf8").split(/(?<=^.*name: "retention-worker".*\n)/m);
+    writeFileSync(catalogue, before! + entry + after!);
+    const { status, stderr } = rejourney(["render"], project);
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr: "Wrote docker-compose.selfhosted.yml, k8s/00-namespace.yml, k8s/11-export-worker.yml.\n",
+    });
+    const worker = readFileSync(join(project, "k8s", "11-export-worker.yml"), "utf8");
+    expect(worker.match(/^kind: .*/gm)).toEqual([
+      "kind: ServiceAccount",
+      "kind: Deployment",
+      "kind: PodDisruptionBudget",
+    ]);
+    expect(worker).toContain("dist/worker/exportWorker.js");
+    expect(readFileSync(join(project, "docker-compose.selfhosted.yml"), "utf8")).toContain(
+      "\n  export-worker:\n",
+    );
+
+    // And one that goes leaves no file that kubectl would still apply.
+    writeFileSync(catalogue, before! + after!);
+    expect(rejourney(["render", "--check"], project)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("k8s/11-export-worker.yml") as string,
+    });
+    expect(rejourney(["render"], project).stderr).toContain("Removed k8s/11-export-worker.yml.");
     expect(rejourney(["render", "--check"], project).status).toBe(0);
   });
 

@@ -4,7 +4,7 @@ import { DATA_IMAGES } from "../../infra/app/images.ts";
 import type { ComposeProject, ComposeService } from "../../infra/docker/compose-spec.ts";
 import { composeProject } from "../../infra/docker/project.ts";
 import { routes } from "../../infra/docker/routes.ts";
-import { yamlText } from "../../infra/docker/yaml.ts";
+import { yamlText } from "../../infra/yaml.ts";
 import { dockerSettings, GOOD } from "./values.ts";
 
 const DOMAIN = { domain: "r.example.com", acmeEmail: "a@example.com" };
@@ -158,7 +158,13 @@ describe("the project", () => {
   test("tunes PostgreSQL and Redis to the memory that they have", () => {
     const { services } = project({ data: { postgres: { memory: "4G", cpus: 4 }, redis: { memory: "1G" } } });
     expect(services.postgres).toMatchObject({
-      command: ["postgres", "-c", "shared_buffers=1024MB", "-c", "effective_cache_size=3072MB"],
+      command: [
+        "postgres",
+        ...["-c", "max_connections=200"],
+        ...["-c", "shared_buffers=1024MB"],
+        ...["-c", "effective_cache_size=3072MB"],
+        ...["-c", "maintenance_work_mem=256MB"],
+      ],
       mem_limit: "4096m",
       cpus: 4,
     });

@@ -7,27 +7,10 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { GENERATED_SECRETS, SECRET_NAMES, type SecretName } from "../../infra/app/secrets.ts";
 import { composeProject } from "../../infra/docker/project.ts";
 import { projectOf } from "../../infra/docker/project-variables.ts";
-import { yamlText } from "../../infra/docker/yaml.ts";
+import { yamlText } from "../../infra/yaml.ts";
 import program from "../../stacks/index.ts";
+import { GENERATOR, recorded, slotOf, STASH, STORE, valueOf } from "./mocks.ts";
 import { dockerSettings, GOOD, OTHER } from "./values.ts";
-
-// Mocks say what the program registers, not what the engine or a provider makes of it: that a state holds no
-// secret in plain text, and that a slot keeps its first value, only the real engine can show.
-
-const GENERATOR = "random:index/randomPassword:RandomPassword";
-const STASH = "pulumi:index:Stash";
-const STORE = "rejourney:secrets:SecretStore";
-
-interface Registered {
-  type: string;
-  name: string;
-  parent: string;
-  protect: boolean;
-  ignoreChanges: string[];
-  /** Inputs that are secret, by name. */
-  secret: string[];
-  inputs: Record<string, unknown>;
-}
 
 let folder: string;
 beforeEach(() => {
@@ -46,59 +29,20 @@ async function deploy(
   inUse: Partial<Record<SecretName, string>> = {},
 ) {
   writeFileSync(process.env.REJOURNEY_ENV_FILE!, env);
-  const registered: Registered[] = [];
-  await pulumi.runtime.setMocks(
-    {
-      newResource: ({ type, name, inputs }) => {
-        const state = { ...(inputs as Record<string, unknown>) };
-        if (type === GENERATOR) state.result = `${name} made`;
-        if (type === STASH) {
-          const held = Object.keys(inUse).find((secret) => name === slotOf(secret as SecretName));
-          state.output = held === undefined ? state.input : inUse[held as SecretName];
-        }
-        return { id: `${name}-id`, state };
-      },
-      call: () => ({}),
-    },
-    "rejourney",
+  const { registered, outputs } = await recorded(
     "selfhosted",
+    () => {
+      pulumi.runtime.setAllConfig(config);
+      return program();
+    },
+    inUse,
   );
-  pulumi.runtime.setAllConfig(config);
-  const outputs = (await pulumi.runtime.runInPulumiStack(async () => {
-    pulumi.runtime.registerStackTransformation(({ type, name, props, opts }) => {
-      const entry: Registered = {
-        type,
-        name,
-        parent: nameOf(opts.parent),
-        protect: opts.protect ?? false,
-        ignoreChanges: (opts as pulumi.CustomResourceOptions).ignoreChanges ?? [],
-        secret: [],
-        inputs: {},
-      };
-      registered.push(entry);
-      for (const [key, value] of Object.entries(props)) {
-        const output: pulumi.Output<unknown> = pulumi.output(value as string);
-        output.apply((plain) => (entry.inputs[key] = plain));
-        void pulumi.isSecret(output).then((secret) => secret && entry.secret.push(key));
-      }
-      return undefined;
-    });
-    return program();
-  })) as Record<string, unknown>;
-  const value = async (name: string) =>
-    new Promise<unknown>((resolve) => void pulumi.output(outputs[name] as string).apply(resolve));
   return {
     registered,
     outputs,
-    differing: await value("secretsThatDifferFromTheirSource"),
-    empty: await value("secretsThatAreEmpty"),
+    differing: await valueOf(outputs.secretsThatDifferFromTheirSource),
+    empty: await valueOf(outputs.secretsThatAreEmpty),
   };
-}
-
-const slotOf = (name: SecretName) => `secrets-${name.toLowerCase().replaceAll("_", "-")}`;
-
-function nameOf(resource: pulumi.Resource | undefined): string {
-  return (resource as unknown as { __name?: string } | undefined)?.__name ?? "";
 }
 
 const DOCKER = { "rejourney:target": "docker" };
@@ -215,6 +159,7 @@ describe("the stack selfhosted", () => {
       "STRIPE_SECRET_KEY",
       "STRIPE_WEBHOOK_SECRET",
       "TURNSTILE_SECRET_KEY",
+      "REGISTRY_TOKEN",
     ]);
     expect(differing).toEqual([]);
   });
@@ -261,7 +206,7 @@ describe("nothing is registered", () => {
     ],
     [
       "a cluster, for now",
-      { "rejourney:target": "kubernetes", "rejourney:domain": "r.example.com" },
+      { "rejourney:target": "kubernetes", "rejourney:domain": "r.example.com", "rejourney:release": "1.4.0" },
       "",
       "The stack selfhosted is a cluster, which cannot be deployed yet",
     ],

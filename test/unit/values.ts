@@ -1,5 +1,10 @@
 import { parseEnvFile } from "../../infra/settings/env.ts";
-import { type DockerSettings, loadDockerSettings } from "../../infra/settings/load.ts";
+import {
+  type DockerSettings,
+  type KubernetesSettings,
+  loadDockerSettings,
+  loadKubernetesSettings,
+} from "../../infra/settings/load.ts";
 
 /** Values that no source would call predictable; each has 64 hex digits. */
 export const GOOD = "9f2c47d1a0b35e68c1d27f4ae9038b56d4f10c7e82a95b3617ef0d4c8ba62915";
@@ -10,6 +15,15 @@ export function dockerSettings(config: Record<string, unknown> = {}, env = ""): 
   return loadDockerSettings({
     stack: "selfhosted",
     config: { target: "docker", ...config },
+    env: parseEnvFile(env),
+  });
+}
+
+/** The settings of a cluster with these keys in its stack's file and this text in its `.env`. */
+export function kubernetesSettings(config: Record<string, unknown> = {}, env = ""): KubernetesSettings {
+  return loadKubernetesSettings({
+    stack: "prod",
+    config: { target: "kubernetes", domain: "r.example.com", release: "1.4.0", ...config },
     env: parseEnvFile(env),
   });
 }

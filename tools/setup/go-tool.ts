@@ -37,6 +37,16 @@ const GO_TOOLS = {
     ldflags: "-X main.Version=v1.8.0",
     takes: "1 minute",
   },
+  kubeconform: {
+    package: "github.com/yannh/kubeconform/cmd/kubeconform",
+    ldflags: "-X main.version=v0.8.0",
+    takes: "half a minute",
+  },
+  "kube-score": {
+    package: "github.com/zegl/kube-score/cmd/kube-score",
+    ldflags: "-X main.version=v1.20.0",
+    takes: "1 minute",
+  },
 } as const satisfies Record<string, GoTool>;
 
 export type GoToolName = keyof typeof GO_TOOLS;
@@ -78,10 +88,22 @@ export async function goTool(name: GoToolName, log: Log): Promise<string> {
   return target;
 }
 
+/** Folder and version of the one module that tools/go/`name` pins without building it; fetched on first use. */
+export async function goModule(name: "kubernetes", log: Log): Promise<{ folder: string; version: string }> {
+  const go = await ensureGo(log);
+  const [, module] = /^require (\S+)/m.exec(readFileSync(join(moduleOf(name), "go.mod"), "utf8"))!;
+  const { stdout } = await execa(go, ["mod", "download", "-json", module!], {
+    cwd: moduleOf(name),
+    env: { GOFLAGS: "", GOTOOLCHAIN: "auto" },
+  });
+  const { Dir: folder, Version: version } = JSON.parse(stdout) as { Dir: string; Version: string };
+  return { folder, version };
+}
+
 function flagsOf(name: GoToolName): string {
   return `-s -w ${GO_TOOLS[name].ldflags}`;
 }
 
-function moduleOf(name: GoToolName): string {
+function moduleOf(name: GoToolName | "kubernetes"): string {
   return join(import.meta.dirname, "..", "go", name);
 }

@@ -1,0 +1,45 @@
+/** A Kubernetes object as a plain value; the same value is rendered to a file and registered with the engine. */
+export interface Manifest {
+  apiVersion: string;
+  kind: string;
+  metadata: Metadata;
+  [field: string]: unknown;
+}
+
+export interface Metadata {
+  name: string;
+  /** Absent for objects of the whole cluster. */
+  namespace?: string;
+  labels?: Record<string, string>;
+}
+
+export const NAMESPACE = "rejourney";
+
+const PART_OF = { "app.kubernetes.io/part-of": "rejourney" };
+
+/** The labels by which selectors and NetworkPolicies find the pods of a part. */
+export function selectorOf(name: string): Record<string, string> {
+  return { "app.kubernetes.io/name": name, ...PART_OF };
+}
+
+/** An object in the application's namespace. */
+export function namespaced(
+  apiVersion: string,
+  kind: string,
+  name: string,
+  rest: Record<string, unknown>,
+): Manifest {
+  const metadata = { name, namespace: NAMESPACE, labels: selectorOf(name) };
+  return { apiVersion, kind, metadata, ...rest };
+}
+
+/** An object of the whole cluster. */
+export function clusterWide(
+  apiVersion: string,
+  kind: string,
+  name: string,
+  rest: Record<string, unknown> = {},
+  labels: Record<string, string> = {},
+): Manifest {
+  return { apiVersion, kind, metadata: { name, labels: { ...PART_OF, ...labels } }, ...rest };
+}

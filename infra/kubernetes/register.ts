@@ -1,0 +1,39 @@
+import * as k8s from "@pulumi/kubernetes";
+import type * as pulumi from "@pulumi/pulumi";
+import type { Manifest } from "./manifest.ts";
+
+type Constructor = new (
+  name: string,
+  args: never,
+  opts: pulumi.CustomResourceOptions,
+) => pulumi.CustomResource;
+
+const TYPES: Record<string, Constructor> = {
+  "v1/LimitRange": k8s.core.v1.LimitRange,
+  "v1/Namespace": k8s.core.v1.Namespace,
+  "v1/PersistentVolumeClaim": k8s.core.v1.PersistentVolumeClaim,
+  "v1/ResourceQuota": k8s.core.v1.ResourceQuota,
+  "v1/Secret": k8s.core.v1.Secret,
+  "v1/Service": k8s.core.v1.Service,
+  "v1/ServiceAccount": k8s.core.v1.ServiceAccount,
+  "apps/v1/Deployment": k8s.apps.v1.Deployment,
+  "apps/v1/StatefulSet": k8s.apps.v1.StatefulSet,
+  "autoscaling/v2/HorizontalPodAutoscaler": k8s.autoscaling.v2.HorizontalPodAutoscaler,
+  "batch/v1/Job": k8s.batch.v1.Job,
+  "networking.k8s.io/v1/NetworkPolicy": k8s.networking.v1.NetworkPolicy,
+  "policy/v1/PodDisruptionBudget": k8s.policy.v1.PodDisruptionBudget,
+  "scheduling.k8s.io/v1/PriorityClass": k8s.scheduling.v1.PriorityClass,
+  "storage.k8s.io/v1/StorageClass": k8s.storage.v1.StorageClass,
+};
+
+/** Registers an object with the engine. */
+export function register(
+  name: string,
+  manifest: Manifest,
+  opts: pulumi.CustomResourceOptions,
+): pulumi.CustomResource {
+  const type = `${manifest.apiVersion}/${manifest.kind}`;
+  const Typed = TYPES[type];
+  if (Typed === undefined) throw new Error(`${type} is not a kind that is registered`);
+  return new Typed(name, manifest as never, opts);
+}

@@ -1,0 +1,16 @@
+/** Every deliberate exception to kube-score's checks. Anything else that it finds is a fault. */
+const EXCEPTIONS: readonly { check: string; reason: string }[] = [
+  {
+    check: "container-security-context-user-group-id",
+    reason: "The images fix their users: 1000 in the application's, 999 in those of PostgreSQL and Redis.",
+  },
+  {
+    check: "container-image-pull-policy",
+    reason: "Tags and digests are exact, and no restart of a pod may depend on a registry that is away.",
+  },
+];
+
+/** Whether a check's findings are deliberate. */
+export function isExcepted(check: string): boolean {
+  return EXCEPTIONS.some((exception) => exception.check === check);
+}

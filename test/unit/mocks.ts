@@ -1,0 +1,89 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { SecretName } from "../../infra/app/secrets.ts";
+
+// Mocks say what a program registers, not what the engine or a provider makes of it: that a state holds no
+// secret in plain text, and that a slot keeps its first value, only the real engine can show.
+
+export const GENERATOR = "random:index/randomPassword:RandomPassword";
+export const STASH = "pulumi:index:Stash";
+export const STORE = "rejourney:secrets:SecretStore";
+
+export interface Registered {
+  type: string;
+  name: string;
+  parent: string;
+  protect: boolean;
+  retainOnDelete: boolean;
+  ignoreChanges: string[];
+  /** Names of the resources that it waits for. */
+  dependsOn: string[];
+  /** Inputs that are secret as a whole, by name. */
+  secret: string[];
+  inputs: Record<string, unknown>;
+}
+
+/**
+ * Runs a program as the engine would, and returns what it registers and its outputs. `inUse` are the values that slots
+ * of the state hold already.
+ */
+export async function recorded<T>(
+  stack: string,
+  program: () => T | Promise<T>,
+  inUse: Partial<Record<SecretName, string>> = {},
+) {
+  const registered: Registered[] = [];
+  await pulumi.runtime.setMocks(
+    {
+      newResource: ({ type, name, inputs }) => {
+        const state = { ...(inputs as Record<string, unknown>) };
+        if (type === GENERATOR) state.result = `${name} made`;
+        if (type === STASH) {
+          const held = Object.keys(inUse).find((secret) => name === slotOf(secret as SecretName));
+          state.output = held === undefined ? state.input : inUse[held as SecretName];
+        }
+        return { id: `${name}-id`, state };
+      },
+      call: () => ({}),
+    },
+    "rejourney",
+    stack,
+  );
+  const outputs = (await pulumi.runtime.runInPulumiStack(async () => {
+    pulumi.runtime.registerStackTransformation(({ type, name, props, opts }) => {
+      const custom = opts as pulumi.CustomResourceOptions;
+      const dependsOn = [opts.dependsOn ?? []].flat() as pulumi.Resource[];
+      const entry: Registered = {
+        type,
+        name,
+        parent: nameOf(opts.parent),
+        protect: opts.protect ?? false,
+        retainOnDelete: opts.retainOnDelete ?? false,
+        ignoreChanges: custom.ignoreChanges ?? [],
+        dependsOn: dependsOn.map(nameOf),
+        secret: [],
+        inputs: {},
+      };
+      registered.push(entry);
+      for (const [key, value] of Object.entries(props)) {
+        const output: pulumi.Output<unknown> = pulumi.output(value as string);
+        output.apply((plain) => (entry.inputs[key] = plain));
+        void pulumi.isSecret(output).then((secret) => secret && entry.secret.push(key));
+      }
+      return undefined;
+    });
+    return program();
+  })) as Record<string, unknown>;
+  return { registered, outputs };
+}
+
+/** The name of the resource that holds a secret. */
+export const slotOf = (name: SecretName) => `secrets-${name.toLowerCase().replaceAll("_", "-")}`;
+
+/** The value of an output. */
+export function valueOf(output: unknown): Promise<unknown> {
+  return new Promise((resolve) => void pulumi.output(output as string).apply(resolve));
+}
+
+function nameOf(resource: pulumi.Resource | undefined): string {
+  return (resource as unknown as { __name?: string } | undefined)?.__name ?? "";
+}
