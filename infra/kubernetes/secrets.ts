@@ -20,26 +20,31 @@ export function madeElsewhere({ external }: KubernetesSettings): SecretName[] {
   ];
 }
 
-/** The values in use. Throws, within the output, when one is missing without which nothing starts. */
-export function valuesInUse(
-  { variables, addresses, registry }: KubernetesSettings,
-  store: SecretStore,
-): Values {
+/** The values in use. Within the output, throws RunError when one is missing without which nothing starts. */
+export function valuesInUse(settings: KubernetesSettings, store: SecretStore): Values {
+  const { variables, addresses } = settings;
   return pulumi.secret(
     pulumi.all(store.values).apply((secrets: Record<SecretName, string>) => {
       const values = { ...variables, ...secrets, ...connectionUrlsOf(variables, secrets, addresses) };
-      const needed = groups()
-        .filter(isNeeded)
-        .flatMap((group): readonly SecretKey[] => SECRET_GROUPS[group]);
-      const names = [...needed, ...(registry ? (["REGISTRY_TOKEN"] as const) : [])];
-      const missing = names.filter((key) => values[key] === "");
-      if (missing.length > 0)
-        throw new pulumi.RunError(
-          `No value for ${missing.join(", ")}. Mend: add it to .env, then run the same command again`,
-        );
-      return values;
+      const missing = missingKeys(settings, values);
+      if (missing.length === 0) return values;
+      throw new pulumi.RunError(
+        `${missing.join(", ")}: no value. Mend: add it to .env, then run the same command again`,
+      );
     }),
   );
+}
+
+/** The keys without a value that something cannot start without. */
+export function missingKeys(
+  { registry }: KubernetesSettings,
+  values: Readonly<Record<SecretKey, string>>,
+): SecretKey[] {
+  const needed = groups()
+    .filter(isNeeded)
+    .flatMap((group): readonly SecretKey[] => SECRET_GROUPS[group]);
+  const pull = registry === undefined ? [] : (["REGISTRY_TOKEN"] as const);
+  return [...needed, ...pull].filter((key) => values[key] === "");
 }
 
 /** The Secrets of the deployment, which only the engine knows the values of. */

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Target } from "../app/catalogue.ts";
 import { SECRET_NAMES, type SecretName } from "../app/secrets.ts";
 import { DERIVED, VARIABLES, type VariableName } from "../app/variables.ts";
 import type { EnvFile } from "./env.ts";
@@ -68,18 +69,20 @@ export function givenVariables(configured: unknown, { entries, name: file }: Env
 
 /** An external S3 asks for all that leads to it. */
 export function missingStorage(
+  target: Target,
   variables: Partial<Record<VariableName, string>>,
   secrets: readonly string[],
   file: string,
 ): Problem[] {
   if (variables.S3_ENDPOINT === undefined) return [];
   const there = [...Object.keys(variables), ...secrets];
+  const otherwise = target === "docker" ? "use the built-in S3" : "have the table storage_endpoints alone";
   return ["S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"]
     .filter((key) => !there.includes(key))
     .map((key) => ({
       key,
       what: "is missing; S3_ENDPOINT names an external S3",
-      mend: `add ${key} to ${file}, or remove S3_ENDPOINT to use the built-in S3`,
+      mend: `add ${key} to ${file}, or remove S3_ENDPOINT to ${otherwise}`,
     }));
 }
 

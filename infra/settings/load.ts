@@ -97,7 +97,12 @@ export function loadSettings({ stack, config, env, taken }: SettingsInput): Sett
     ...missingRelease(parsed.data, file),
     ...secretProblems(secrets.given),
     ...variables.problems,
-    ...missingStorage(variables.given, [...Object.keys(secrets.given), ...secrets.encrypted], env.name),
+    ...missingStorage(
+      target,
+      variables.given,
+      [...Object.keys(secrets.given), ...secrets.encrypted],
+      env.name,
+    ),
   ];
   if (problems.length > 0 || !parsed.success) throw new SettingsError(problems);
 

@@ -32,6 +32,7 @@ export async function recorded<T>(
   inUse: Partial<Record<SecretName, string>> = {},
 ) {
   const registered: Registered[] = [];
+  const known: Promise<unknown>[] = [];
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs }) => {
@@ -66,13 +67,16 @@ export async function recorded<T>(
       registered.push(entry);
       for (const [key, value] of Object.entries(props)) {
         const output: pulumi.Output<unknown> = pulumi.output(value as string);
-        output.apply((plain) => (entry.inputs[key] = plain));
-        void pulumi.isSecret(output).then((secret) => secret && entry.secret.push(key));
+        known.push(
+          valueOf(output).then((plain) => (entry.inputs[key] = plain)),
+          pulumi.isSecret(output).then((secret) => secret && entry.secret.push(key)),
+        );
       }
       return undefined;
     });
     return program();
   })) as Record<string, unknown>;
+  await Promise.all(known);
   return { registered, outputs };
 }
 

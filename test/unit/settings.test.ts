@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { parseEnvFile } from "../../infra/settings/env.ts";
-import { loadDockerSettings, loadSettings } from "../../infra/settings/load.ts";
+import { loadDockerSettings, loadKubernetesSettings, loadSettings } from "../../infra/settings/load.ts";
 import { SettingsError } from "../../infra/settings/problem.ts";
 import { engineInput, fileInput } from "../../infra/settings/sources.ts";
-import { dockerSettings, GOOD } from "./values.ts";
+import { dockerSettings, GOOD, kubernetesSettings } from "./values.ts";
 
 function errorOf(run: () => unknown): SettingsError {
   try {
@@ -245,12 +245,93 @@ test("the committed stacks are in order", () => {
     expect(loadSettings({ ...fileInput(stack), env: parseEnvFile("") }).warnings, stack).toEqual([]);
 });
 
-test("a cluster has no built-in S3: the table storage_endpoints says which buckets there are", () => {
-  const { variables } = loadSettings({ ...fileInput("prod"), env: parseEnvFile("") });
-  expect(variables).toMatchObject({
-    S3_ENDPOINT: "",
-    SELF_HOSTED_MODE: "false",
-    PUBLIC_API_URL: "https://api.rejourney.example.com",
+describe("a cluster", () => {
+  test("has no built-in S3: the table storage_endpoints says which buckets there are", () => {
+    const { variables } = kubernetesSettings();
+    expect(variables).toMatchObject({
+      S3_ENDPOINT: "",
+      S3_PUBLIC_ENDPOINT: "",
+      S3_BUCKET: "",
+      S3_REGION: "",
+      SELF_HOSTED_MODE: "false",
+      PUBLIC_API_URL: "https://api.r.example.com",
+    });
+    const problems = errorOf(() => kubernetesSettings({}, "S3_ENDPOINT=https://s3.example.com")).problems;
+    expect(problems.map(({ key }) => key)).toEqual(["S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"]);
+    expect(problems[0]!.mend).toBe(
+      "add S3_BUCKET to .env, or remove S3_ENDPOINT to have the table storage_endpoints alone",
+    );
+  });
+
+  test("takes the images of its release, and single ones from elsewhere", () => {
+    const image = `mirror.example.com/redis@sha256:${GOOD}`;
+    expect(kubernetesSettings({ images: { redis: image } }).images).toMatchObject({
+      api: "ghcr.io/rejourneyco/rejourney/api:1.4.0",
+      migration: "ghcr.io/rejourneyco/rejourney/migration:1.4.0",
+      postgres: "postgres:18.6",
+      redis: image,
+    });
+    const own = { api: "a/api:1", web: "a/web:1", migration: "a/migration:1" };
+    expect(kubernetesSettings({ release: undefined, images: own }).images).toMatchObject(own);
+  });
+
+  test("by its engine's form means the same as by its file", () => {
+    const input = engineInput("prod", {
+      "rejourney:target": "kubernetes",
+      "rejourney:domain": "r.example.com",
+      "rejourney:release": "1.4.0",
+      "rejourney:external": '{"redis":{"host":"10.0.0.7","tls":false}}',
+      "rejourney:data": '{"postgres":{"storage":"80G","cpus":3}}',
+    });
+    const settings = kubernetesSettings({
+      external: { redis: { host: "10.0.0.7", tls: false } },
+      data: { postgres: { storage: "80G", cpus: 3 } },
+    });
+    expect(loadSettings({ ...input, env: parseEnvFile("") })).toEqual(settings);
+    expect(settings.addresses.redis).toEqual({ host: "10.0.0.7", port: 6379, tls: false });
+    expect(settings.data.postgres).toEqual({ storage: 80, cpus: 3 });
+  });
+
+  test.each([
+    [{ release: undefined }, "rejourney:release is missing"],
+    [{ release: undefined, images: { api: "a/api:1", web: "a/web:1" } }, "rejourney:release is missing"],
+    [{ images: { traefik: "traefik:v3.5.4" } }, "rejourney:images.traefik is unknown"],
+    [{ httpPort: 80 }, "rejourney:httpPort is unknown"],
+    [
+      { services: { "ingest-worker": { replicas: 4, maxReplicas: 2 } } },
+      "rejourney:services.ingest-worker.maxReplicas is below replicas",
+    ],
+    [
+      { services: { "alert-worker": { replicas: 0, maxReplicas: 2 } } },
+      "rejourney:services.alert-worker.maxReplicas has no effect beside replicas: 0",
+    ],
+    [
+      { data: { postgres: { storage: "500M" } } },
+      "rejourney:data.postgres.storage is not a size in gigabytes such as 20G",
+    ],
+    [{ data: { storage: { memory: "1G" } } }, "rejourney:data.storage is unknown"],
+    [
+      { data: { redis: { memory: "1G" } }, external: { redis: { host: "10.0.0.7" } } },
+      "rejourney:data.redis has no effect beside external.redis",
+    ],
+    [
+      { external: { postgres: { host: "https://db.example.com" } } },
+      "rejourney:external.postgres.host is not a host name or an address",
+    ],
+    [{ external: { postgres: {} } }, "rejourney:external.postgres.host is missing"],
+    [{ registry: { host: "ghcr.io" } }, "rejourney:registry.user is missing"],
+  ])("is refused with %j", (config, problem) => {
+    const { problems } = errorOf(() => kubernetesSettings(config));
+    expect(problems.map(({ key, what }) => `${key} ${what}`)).toEqual([problem]);
+  });
+
+  test("is not a single node, nor the reverse", () => {
+    const input = { ...fileInput("prod"), env: parseEnvFile("") };
+    expect(errorOf(() => loadDockerSettings(input)).message).toContain("rejourney:target is not docker.");
+    const other = { ...fileInput("selfhosted"), env: parseEnvFile("") };
+    expect(errorOf(() => loadKubernetesSettings(other)).message).toContain(
+      "rejourney:target is not kubernetes.",
+    );
   });
 });
 
