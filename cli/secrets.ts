@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, statSync } from "node:fs";
 import { definitionOf, GENERATED_SECRETS, SECRET_NAMES, type SecretName } from "../infra/app/secrets.ts";
-import { namesExternalStorage } from "../infra/settings/check.ts";
+import { notGenerated } from "../infra/settings/check.ts";
 import { type EnvFile, readEnvFile } from "../infra/settings/env.ts";
-import { loadSettings } from "../infra/settings/load.ts";
+import { loadSettings, type Settings } from "../infra/settings/load.ts";
 import { SettingsError } from "../infra/settings/problem.ts";
 import { envPath, fileInput, stackConfig } from "../infra/settings/sources.ts";
 import type { Options } from "./main.ts";
@@ -12,8 +12,9 @@ import { replaceFile } from "./replace-file.ts";
 
 /** Checks the stack's settings and `.env`. Throws SettingsError with all problems at once. */
 export function secretsCheck({ stack, json }: Options): void {
-  const { secrets, encrypted, warnings } = loadSettings(fileInput(stack));
-  const rows = SECRET_NAMES.map((name) => ({ name, status: statusOf(name, secrets, encrypted) }));
+  const settings = loadSettings(fileInput(stack));
+  const { warnings } = settings;
+  const rows = SECRET_NAMES.map((name) => ({ name, status: statusOf(name, settings) }));
   if (json) {
     process.stdout.write(`${JSON.stringify({ secrets: rows, warnings })}\n`);
     return;
@@ -22,20 +23,21 @@ export function secretsCheck({ stack, json }: Options): void {
   for (const { name, status } of rows) process.stdout.write(`${name.padEnd(24)}${status}\n`);
 }
 
-function statusOf(name: SecretName, secrets: object, encrypted: readonly SecretName[]): string {
+function statusOf(name: SecretName, { secrets, encrypted, notGenerated }: Settings): string {
   if (name in secrets) return "good";
   if (encrypted.includes(name)) return "encrypted, checked by the engine";
-  return GENERATED_SECRETS.includes(name) ? "absent, will be generated" : "absent, optional";
+  if (!GENERATED_SECRETS.includes(name)) return "absent, optional";
+  if (!notGenerated.includes(name)) return "absent, will be generated";
+  return name.startsWith("S3_") ? "absent, optional" : "absent, needed unless the stack has it";
 }
 
 /** Gives `.env` the secrets that it lacks. Lines that are there stay as they are, empty ones get a value. */
 export function secretsGenerate({ stack, json }: Options): void {
   const env = readEnvFile(envPath());
   if (env.problems.length > 0) throw new SettingsError(env.problems);
-  const externalStorage = namesExternalStorage(stackConfig(stack), env);
+  const madeElsewhere = notGenerated(stackConfig(stack), env);
   const added = GENERATED_SECRETS.filter(
-    // The keys of an external S3 come from its provider.
-    (name) => (env.entries.get(name)?.value ?? "") === "" && !(externalStorage && name.startsWith("S3_")),
+    (name) => (env.entries.get(name)?.value ?? "") === "" && !madeElsewhere.includes(name),
   );
   if (added.length > 0) replaceFile(envPath(), filled(env, added));
   else if (existsSync(envPath()) && (statSync(envPath()).mode & 0o077) !== 0) chmodSync(envPath(), 0o600);

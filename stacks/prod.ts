@@ -1,5 +1,4 @@
 import { KubernetesDeployment } from "../infra/kubernetes/deployment.ts";
-import { madeElsewhere } from "../infra/kubernetes/secrets.ts";
 import { SecretStore } from "../infra/secrets/store.ts";
 import type { KubernetesSettings } from "../infra/settings/load.ts";
 
@@ -7,7 +6,7 @@ import type { KubernetesSettings } from "../infra/settings/load.ts";
 export function prod(settings: KubernetesSettings) {
   const store = new SecretStore("secrets", {
     sources: settings.secrets,
-    notGenerated: madeElsewhere(settings),
+    notGenerated: settings.notGenerated,
   });
   new KubernetesDeployment("rejourney", { settings, store }, { dependsOn: store });
   return {

@@ -10,16 +10,6 @@ import { isNeeded, SECRET_GROUPS, type SecretGroup, type SecretKey } from "./sec
 /** The value of every key of the Secrets. One that nobody has set is an empty text. */
 export type Values = pulumi.Output<Record<SecretKey, string>>;
 
-/** The secrets that are never generated for a cluster: another party has made them. */
-export function madeElsewhere({ external }: KubernetesSettings): SecretName[] {
-  return [
-    "S3_ACCESS_KEY_ID",
-    "S3_SECRET_ACCESS_KEY",
-    ...(external.postgres === undefined ? [] : (["POSTGRES_PASSWORD"] as const)),
-    ...(external.redis === undefined ? [] : (["REDIS_PASSWORD"] as const)),
-  ];
-}
-
 /** The values in use. Within the output, throws RunError when one is missing without which nothing starts. */
 export function valuesInUse(settings: KubernetesSettings, store: SecretStore): Values {
   const { variables, addresses } = settings;

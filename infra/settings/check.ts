@@ -45,9 +45,20 @@ export function givenSecrets(config: Partial<Record<SecretName, unknown>>, { ent
   return { given, encrypted };
 }
 
-/** True when an external S3 is named, by `.env` or by the stack's settings. */
-export function namesExternalStorage(config: Record<string, unknown>, { entries }: EnvFile): boolean {
-  return entries.has("S3_ENDPOINT") || "S3_ENDPOINT" in Object(config.variables);
+/**
+ * The secrets that are never generated, since another party makes them: the keys of an S3 that is not the single node's
+ * own, and the passwords of data services that a cluster does not run itself.
+ */
+export function notGenerated(config: Record<string, unknown>, { entries }: EnvFile): SecretName[] {
+  const externalStorage = entries.has("S3_ENDPOINT") || "S3_ENDPOINT" in Object(config.variables);
+  const external = Object(config.external) as object;
+  return [
+    ...(externalStorage || config.target === "kubernetes"
+      ? (["S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"] as const)
+      : []),
+    ...("postgres" in external ? (["POSTGRES_PASSWORD"] as const) : []),
+    ...("redis" in external ? (["REDIS_PASSWORD"] as const) : []),
+  ];
 }
 
 /** The variables that a source gives, `.env` before the stack's settings, and what is wrong with them. */

@@ -8,6 +8,7 @@ import {
   givenSecrets,
   givenVariables,
   missingStorage,
+  notGenerated,
   RELEASE_VARIABLE,
   splitConfig,
   unknownEnvKeys,
@@ -43,6 +44,8 @@ interface Common {
   secrets: Partial<Record<SecretName, string>>;
   /** Secrets that the stack's file holds encrypted, so that only the engine can check them. */
   encrypted: readonly SecretName[];
+  /** Secrets that another party makes. */
+  notGenerated: readonly SecretName[];
   /** Things worth saying that stop nothing. */
   warnings: readonly string[];
 }
@@ -111,6 +114,7 @@ export function loadSettings({ stack, config, env, taken }: SettingsInput): Sett
     stack,
     secrets: Object.fromEntries(Object.entries(secrets.given).map(([name, { value }]) => [name, value])),
     encrypted: secrets.encrypted,
+    notGenerated: notGenerated(plain, env),
     warnings: [...env.warnings, ...unknown.warnings],
   };
   if (data.target === "kubernetes")

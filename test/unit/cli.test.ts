@@ -236,6 +236,31 @@ describe("secrets generate", () => {
   });
 });
 
+describe("of a cluster", () => {
+  const external = "  rejourney:external: { postgres: { host: db.example.com } }\n";
+
+  test("check and generate leave out what another party makes", () => {
+    const project = copy();
+    writeFileSync(
+      join(project, "Pulumi.prod.yaml"),
+      readFileSync(join(project, "Pulumi.prod.yaml"), "utf8") + external,
+    );
+    const { stdout } = rejourney(["secrets", "check", "--stack", "prod"], project);
+    expect(stdout).toMatch(/^POSTGRES_PASSWORD +absent, needed unless the stack has it$/m);
+    expect(stdout).toMatch(/^S3_ACCESS_KEY_ID +absent, optional$/m);
+    expect(stdout).toMatch(/^REDIS_PASSWORD +absent, will be generated$/m);
+    expect(rejourney(["secrets", "generate", "--stack", "prod"], project).status).toBe(0);
+    const names = readFileSync(join(project, ".env"), "utf8").match(/^\w+(?==)/gm);
+    expect(names).toEqual([
+      "REDIS_PASSWORD",
+      "JWT_SECRET",
+      "JWT_SIGNING_KEY",
+      "INGEST_HMAC_SECRET",
+      "STORAGE_ENCRYPTION_KEY",
+    ]);
+  });
+});
+
 describe("wrong use", () => {
   test.each([[["nonsense"]], [["secrets", "check", "--nonsense"]], [["secrets"]]])(
     "%j: exit code 2",

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { expect, vi } from "vitest";
 import type { SecretName } from "../../infra/app/secrets.ts";
 
 // Mocks say what a program registers, not what the engine or a provider makes of it: that a state holds no
@@ -23,7 +24,7 @@ export interface Registered {
 }
 
 /**
- * Runs a program as the engine would, and returns what it registers and its outputs. `inUse` are the values that slots
+ * Runs a program as the engine would, and returns what it registers, by which provider, and its outputs. `inUse` are the values that slots
  * of the state hold already.
  */
 export async function recorded<T>(
@@ -33,9 +34,11 @@ export async function recorded<T>(
 ) {
   const registered: Registered[] = [];
   const known: Promise<unknown>[] = [];
+  const providers: Record<string, string> = {};
   await pulumi.runtime.setMocks(
     {
-      newResource: ({ type, name, inputs }) => {
+      newResource: ({ type, name, inputs, provider }) => {
+        providers[name] = provider ?? "";
         const state = { ...(inputs as Record<string, unknown>) };
         if (type === GENERATOR) state.result = `${name} made`;
         if (type === STASH) {
@@ -77,7 +80,9 @@ export async function recorded<T>(
     return program();
   })) as Record<string, unknown>;
   await Promise.all(known);
-  return { registered, outputs };
+  // What waits for another is registered after it.
+  await vi.waitFor(() => expect(Object.keys(providers).length).toBeGreaterThanOrEqual(registered.length));
+  return { registered, outputs, providers };
 }
 
 /** The name of the resource that holds a secret. */

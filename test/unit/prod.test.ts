@@ -5,7 +5,7 @@ import { DERIVED, VARIABLES } from "../../infra/app/variables.ts";
 import type { Manifest } from "../../infra/kubernetes/manifest.ts";
 import { stages } from "../../infra/kubernetes/parts.ts";
 import type { SecretKey } from "../../infra/kubernetes/secret-groups.ts";
-import { madeElsewhere, missingKeys } from "../../infra/kubernetes/secrets.ts";
+import { missingKeys } from "../../infra/kubernetes/secrets.ts";
 import { prod } from "../../stacks/prod.ts";
 import { GENERATOR, recorded, type Registered, slotOf, STASH, STORE, valueOf } from "./mocks.ts";
 import { GOOD, kubernetesSettings, OTHER } from "./values.ts";
@@ -28,8 +28,7 @@ async function deploy(
   inUse: Partial<Record<SecretName, string>> = {},
 ) {
   const settings = kubernetesSettings(config, env);
-  const { registered, outputs } = await recorded("prod", () => prod(settings), inUse);
-  return { settings, registered, outputs };
+  return { settings, ...(await recorded("prod", () => prod(settings), inUse)) };
 }
 
 const named = (registered: readonly Registered[], name: string) =>
@@ -180,7 +179,12 @@ describe("the stack prod", () => {
   });
 
   test("names its cluster, so that a changed address of it replaces nothing", async () => {
-    const { registered } = await deploy();
+    const { registered, providers } = await deploy();
+    for (const { name } of registered.filter(({ type }) => type.startsWith("kubernetes:")))
+      expect({ name, provider: providers[name] }).toEqual({
+        name,
+        provider: expect.stringMatching(/::rejourney-cluster::/) as string,
+      });
     expect(named(registered, "rejourney-cluster").inputs).toMatchObject({
       clusterIdentifier: "rejourney-prod",
     });
@@ -274,7 +278,7 @@ describe("the Secrets", () => {
 
   test("of what another party runs are not generated", async () => {
     const external = { postgres: { host: "db.example.com" }, redis: { host: "10.0.0.7" } };
-    expect(madeElsewhere(kubernetesSettings({ external }))).toEqual([
+    expect(kubernetesSettings({ external }).notGenerated).toEqual([
       "S3_ACCESS_KEY_ID",
       "S3_SECRET_ACCESS_KEY",
       "POSTGRES_PASSWORD",
