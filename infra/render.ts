@@ -32,8 +32,12 @@ export function stale(files: ReadonlyMap<string, string>): string[] {
 /** Files of an earlier rendering that this one does not have: `kubectl apply -f k8s/` would apply them too. */
 export function leftOver(files: ReadonlyMap<string, string>): string[] {
   const folder = join(projectRoot, MANIFESTS);
-  const there = existsSync(folder) ? readdirSync(folder).map((name) => join(MANIFESTS, name)) : [];
-  return there.filter((path) => !files.has(path));
+  const there = existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : [];
+  return there
+    .filter((entry) => entry.isFile())
+    .map(({ name }) => join(MANIFESTS, name))
+    .filter((path) => !files.has(path))
+    .filter((path) => readFileSync(join(projectRoot, path), "utf8").startsWith(MANIFEST_HEADER));
 }
 
 function composeFile(): [string, string][] {

@@ -323,13 +323,15 @@ describe("render", () => {
       "\n  export-worker:\n",
     );
 
-    // And one that goes leaves no file that kubectl would still apply.
+    // And one that goes leaves no file that kubectl would still apply; what somebody else has written stays.
+    writeFileSync(join(project, "k8s", "99-own.yml"), "kind: ConfigMap\n");
     writeFileSync(catalogue, before! + after!);
     expect(rejourney(["render", "--check"], project)).toMatchObject({
       status: 1,
       stderr: expect.stringContaining("k8s/11-export-worker.yml") as string,
     });
     expect(rejourney(["render"], project).stderr).toContain("Removed k8s/11-export-worker.yml.");
+    expect(existsSync(join(project, "k8s", "99-own.yml"))).toBe(true);
     expect(rejourney(["render", "--check"], project).status).toBe(0);
   });
 
