@@ -79,11 +79,16 @@ function lock({ images, addresses: { postgres } }: KubernetesSettings) {
   };
 }
 
+/** So that a lock does not outlive its holder: the server looks for a client that went, and a node that died. */
+const SESSION = ["client_connection_check_interval", "tcp_keepalives_idle", "tcp_keepalives_interval"]
+  .map((setting) => `set ${setting} = '5s'`)
+  .join("; ");
+
 // The first connection is tried for a minute: policies of the network reach a new pod with some delay.
 const LOCK_SCRIPT = `rm -f /lock/held
 for attempt in 1 2 3 4 5 6 7 8 9 10 11 12; do
   psql -qAtc "select 1" >/dev/null 2>&1 && break
   sleep 5
 done
-exec psql -qAt -v ON_ERROR_STOP=1 -c "select pg_advisory_lock(${LOCK})" -c "\\! touch /lock/held" -c "select pg_sleep(7200)"
+exec psql -qAt -v ON_ERROR_STOP=1 -c "${SESSION}" -c "select pg_advisory_lock(${LOCK})" -c "\\! touch /lock/held" -c "select pg_sleep(7200)"
 `;
