@@ -144,12 +144,18 @@ export const kubernetesSchema = z
       })
       .default({}),
     /** An existing StorageClass, whose volumes outlive their claims. Default: one over the disks of K3s's nodes. */
-    storageClass: z.string().min(1, "is empty").optional(),
+    storageClass: z
+      .string()
+      .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, "is not the name of a StorageClass")
+      .optional(),
     /** A private registry that the images come from; REGISTRY_TOKEN is the password. Default: none is needed. */
     registry: z
       .strictObject({
         /** Its host name, with a port where it has one. */
-        host: z.string().min(1, "is empty").default("ghcr.io"),
+        host: z
+          .string()
+          .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$/, "is not a host name, with a port or without")
+          .default("ghcr.io"),
         user: z.string().min(1, "is empty"),
       })
       .optional(),

@@ -320,6 +320,11 @@ describe("a cluster", () => {
     ],
     [{ external: { postgres: {} } }, "rejourney:external.postgres.host is missing"],
     [{ registry: { host: "ghcr.io" } }, "rejourney:registry.user is missing"],
+    [
+      { registry: { host: "https://ghcr.io", user: "a" } },
+      "rejourney:registry.host is not a host name, with a port or without",
+    ],
+    [{ storageClass: "Fast SSD" }, "rejourney:storageClass is not the name of a StorageClass"],
   ])("is refused with %j", (config, problem) => {
     const { problems } = errorOf(() => kubernetesSettings(config));
     expect(problems.map(({ key, what }) => `${key} ${what}`)).toEqual([problem]);
