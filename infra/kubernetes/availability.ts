@@ -13,20 +13,18 @@ export function disruptionBudget(name: string): Manifest {
 
 /** Puts the pods of a service on different nodes, as long as there are some. */
 export function spread(name: string) {
-  const labelSelector = { matchLabels: selectorOf(name) };
-  const topologyKey = "kubernetes.io/hostname";
   return {
     topologySpreadConstraints: [
-      // Not DoNotSchedule: with one node left, the pods go there.
-      { maxSkew: 1, topologyKey, whenUnsatisfiable: "ScheduleAnyway", labelSelector },
-    ],
-    affinity: {
-      podAntiAffinity: {
-        preferredDuringSchedulingIgnoredDuringExecution: [
-          { weight: 100, podAffinityTerm: { labelSelector, topologyKey } },
-        ],
+      {
+        maxSkew: 1,
+        topologyKey: "kubernetes.io/hostname",
+        // Not DoNotSchedule: with one node left, the pods go there.
+        whenUnsatisfiable: "ScheduleAnyway",
+        labelSelector: { matchLabels: selectorOf(name) },
+        // During a rollout the old pods, which go, do not count.
+        matchLabelKeys: ["pod-template-hash"],
       },
-    },
+    ],
   };
 }
 

@@ -8,6 +8,10 @@ const EXCEPTIONS: readonly { check: string; reason: string }[] = [
     check: "container-image-pull-policy",
     reason: "Tags and digests are exact, and no restart of a pod may depend on a registry that is away.",
   },
+  {
+    check: "deployment-has-host-podantiaffinity",
+    reason: "A topology spread does the same, and does not count the pods that a rollout is about to remove.",
+  },
 ];
 
 /** Whether a check's findings are deliberate. */

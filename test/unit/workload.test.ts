@@ -12,7 +12,12 @@ describe("a service", () => {
         progressDeadlineSeconds: 300,
       });
       expect((spec as Spec).template.spec.topologySpreadConstraints, metadata.name).toMatchObject([
-        { maxSkew: 1, topologyKey: "kubernetes.io/hostname", whenUnsatisfiable: "ScheduleAnyway" },
+        {
+          maxSkew: 1,
+          topologyKey: "kubernetes.io/hostname",
+          whenUnsatisfiable: "ScheduleAnyway",
+          matchLabelKeys: ["pod-template-hash"],
+        },
       ]);
     }
   });
