@@ -45,14 +45,14 @@ function composeFile(): [string, string][] {
   return [[COMPOSE_FILE, COMPOSE_HEADER + yamlText(composeProject(settings))]];
 }
 
-/** A file for each part, numbered in the order in which they are applied. Secrets are referred to by name alone. */
+/** A file for each part, numbered by the order in which they are applied. Secrets are referred to by name alone. */
 function manifestFiles(): [string, string][] {
-  return stages(loadKubernetesSettings(committedInput("prod")))
-    .flat()
-    .map(({ name, manifests }, index) => [
+  return stages(loadKubernetesSettings(committedInput("prod"))).flatMap((stage, index) =>
+    stage.map(({ name, manifests }): [string, string] => [
       join(MANIFESTS, `${String(index).padStart(2, "0")}-${name}.yml`),
       MANIFEST_HEADER + manifests.map((manifest) => `---\n${yamlText(manifest)}`).join(""),
-    ]);
+    ]),
+  );
 }
 
 // Without `.env` and the images of a run, which are not committed: whoever renders gets the same files.

@@ -1,14 +1,25 @@
+import { DnsRecords, lookUpRecords } from "../infra/edge/dns.ts";
+import { keepsRecords } from "../infra/edge/dns-plan.ts";
 import { KubernetesDeployment } from "../infra/kubernetes/deployment.ts";
+import { valuesInUse } from "../infra/kubernetes/secrets.ts";
 import { SecretStore } from "../infra/secrets/store.ts";
 import type { KubernetesSettings } from "../infra/settings/load.ts";
 
-/** The distributed deployment: its secrets, then the application on the cluster. */
-export function prod(settings: KubernetesSettings) {
+/** The distributed deployment: its secrets, the application on the cluster, then the names that lead to it. */
+export async function prod(settings: KubernetesSettings) {
   const store = new SecretStore("secrets", {
     sources: settings.secrets,
     notGenerated: settings.notGenerated,
   });
-  new KubernetesDeployment("rejourney", { settings, store }, { dependsOn: store });
+  // Looked up first: what is in the way is told before anything is changed.
+  const dns = keepsRecords(settings)
+    ? await lookUpRecords(
+        settings,
+        valuesInUse(settings, store).apply(({ CLOUDFLARE_API_TOKEN: token }) => token),
+      )
+    : undefined;
+  const deployment = new KubernetesDeployment("rejourney", { settings, store }, { dependsOn: store });
+  if (dns !== undefined) new DnsRecords("rejourney-dns", dns, { dependsOn: deployment });
   return {
     dashboard: settings.variables.PUBLIC_DASHBOARD_URL,
     api: settings.variables.PUBLIC_API_URL,

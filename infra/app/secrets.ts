@@ -10,6 +10,10 @@ export interface SecretDefinition {
   guardsData?: true;
   /** Exactly 64 hex digits are asked for: a key of AES-256. */
   hex64?: true;
+  /** Length in bytes (in UTF-8) beyond which nothing counts any more. */
+  maxBytes?: number;
+  /** A certificate or private key in PEM, the only text of more than one line. */
+  pem?: "CERTIFICATE" | "PRIVATE KEY";
 }
 
 const KEY = { strength: "key", generatedBytes: 32 } as const;
@@ -18,7 +22,8 @@ const FROM_OUTSIDE = { strength: "password" } as const;
 /**
  * Every secret of the application, by the name of the variable that the application reads. JWT_SIGNING_KEY signs
  * ingest tokens, INGEST_HMAC_SECRET upload tickets; STORAGE_ENCRYPTION_KEY opens `storage_endpoints.key_ref`;
- * REGISTRY_TOKEN is a cluster's, which pulls images of a private registry with it.
+ * the last ones are a cluster's: REGISTRY_TOKEN pulls images of a private registry, ORIGIN_* is the certificate that
+ * Cloudflare alone trusts, TRAEFIK_DASHBOARD_PASSWORD opens Traefik's own dashboard, CLOUDFLARE_API_TOKEN writes DNS records.
  */
 export const SECRETS = {
   POSTGRES_PASSWORD: { strength: "password", generatedBytes: 24, guardsData: true },
@@ -35,6 +40,10 @@ export const SECRETS = {
   STRIPE_WEBHOOK_SECRET: FROM_OUTSIDE,
   TURNSTILE_SECRET_KEY: FROM_OUTSIDE,
   REGISTRY_TOKEN: FROM_OUTSIDE,
+  ORIGIN_CERTIFICATE: { ...FROM_OUTSIDE, pem: "CERTIFICATE" },
+  ORIGIN_PRIVATE_KEY: { ...FROM_OUTSIDE, pem: "PRIVATE KEY" },
+  TRAEFIK_DASHBOARD_PASSWORD: { ...FROM_OUTSIDE, maxBytes: 72 },
+  CLOUDFLARE_API_TOKEN: FROM_OUTSIDE,
 } as const satisfies Record<string, SecretDefinition>;
 
 export type SecretName = keyof typeof SECRETS;

@@ -1,3 +1,4 @@
+import { securityHeaders } from "../edge/headers.ts";
 import type { DockerSettings } from "../settings/load.ts";
 
 /** Traefik's dynamic configuration: which host and path goes to which service. */
@@ -28,15 +29,7 @@ export function routes({ variables, domain, builtInStorage }: DockerSettings) {
         ...(builtInStorage && { storage: router(host(S3_PUBLIC_ENDPOINT), "storage", []) }),
       },
       middlewares: {
-        headers: {
-          headers: {
-            contentTypeNosniff: true,
-            customFrameOptionsValue: "SAMEORIGIN",
-            referrerPolicy: "strict-origin-when-cross-origin",
-            // A year. Not for subdomains: below the domain there may be hosts of others.
-            ...(domain !== undefined && { stsSeconds: 31_536_000 }),
-          },
-        },
+        headers: { headers: securityHeaders(domain !== undefined) },
       },
       services: {
         web: service("http://web:8080"),

@@ -26,7 +26,7 @@ export class KubernetesDeployment extends pulumi.ComponentResource {
       { parent: this },
     );
     const values = valuesInUse(settings, store);
-    const secrets: Part = { name: "secrets", manifests: secretManifests(settings, values) };
+    const secrets: Part = { name: "secrets", manifests: secretManifests(settings, values, store.hashKey) };
     const [first, ...others] = stages(settings);
     let before: pulumi.Resource[] = [];
     for (const stage of [first!, [secrets], ...others]) {

@@ -11,9 +11,12 @@ export interface Metadata {
   /** Absent for objects of the whole cluster. */
   namespace?: string;
   labels?: Record<string, string>;
+  annotations?: Record<string, string>;
 }
 
 export const NAMESPACE = "rejourney";
+/** Where K3s runs what is its own: Traefik, the DNS. */
+export const SYSTEM_NAMESPACE = "kube-system";
 
 const PART_OF = { "app.kubernetes.io/part-of": "rejourney" };
 
@@ -22,15 +25,16 @@ export function selectorOf(name: string): Record<string, string> {
   return { "app.kubernetes.io/name": name, ...PART_OF };
 }
 
-/** An object in the application's namespace. */
+/** An object in the application's namespace, unless its metadata name another. */
 export function namespaced(
   apiVersion: string,
   kind: string,
   name: string,
   rest: Record<string, unknown>,
+  metadata: Partial<Metadata> = {},
 ): Manifest {
-  const metadata = { name, namespace: NAMESPACE, labels: selectorOf(name) };
-  return { apiVersion, kind, metadata, ...rest };
+  const all = { name, namespace: NAMESPACE, labels: selectorOf(name), ...metadata };
+  return { apiVersion, kind, metadata: all, ...rest };
 }
 
 /** An object of the whole cluster. */

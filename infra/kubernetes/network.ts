@@ -1,7 +1,7 @@
 import { servicesOn } from "../app/catalogue.ts";
 import type { KubernetesSettings } from "../settings/load.ts";
 import { DATA_LABEL, type DataService, ownDataServices } from "./data.ts";
-import { type Manifest, namespaced, selectorOf } from "./manifest.ts";
+import { type Manifest, namespaced, selectorOf, SYSTEM_NAMESPACE } from "./manifest.ts";
 
 /** Nothing may talk to anything, but for the flows that exist. */
 export function networkPolicies(settings: KubernetesSettings): Manifest[] {
@@ -22,6 +22,8 @@ export function networkPolicies(settings: KubernetesSettings): Manifest[] {
     ...servicesOn("kubernetes").flatMap(({ name, port }) =>
       port === undefined ? [] : [ingress(`${name}-in`, podsOf(name), callersOf(name), tcp(port))],
     ),
+    // The pod by which cert-manager answers Let's Encrypt; it stands in this namespace for as long as that takes.
+    ...(settings.tls === "cert-manager" ? [ingress("challenge-in", CHALLENGE, [TRAEFIK], tcp(8089))] : []),
     egress("web-to-api", podsOf("web"), [{ podSelector: podsOf("api") }], tcp(3000)),
     // S3, mail and web hooks are outside. Which buckets, only the database knows, so only the ports are known here.
     egress("outside", reaches("storage"), OUTSIDE, tcp(...outsidePorts(settings))),
@@ -34,10 +36,11 @@ const tcp = (...ports: number[]) => ports.map((port) => ({ protocol: "TCP", port
 
 /** Pods of kube-system, which holds more than these. */
 const inKubeSystem = (labels: Record<string, string>) => ({
-  namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "kube-system" } },
+  namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": SYSTEM_NAMESPACE } },
   podSelector: { matchLabels: labels },
 });
 const DNS = [inKubeSystem({ "k8s-app": "kube-dns" })];
+const CHALLENGE = { matchLabels: { "acme.cert-manager.io/http01-solver": "true" } };
 const TRAEFIK = inKubeSystem({ "app.kubernetes.io/name": "traefik" });
 
 // An external data service may have a name for an address, which no policy knows; only its port is sure.

@@ -20,11 +20,21 @@ const TYPES: Record<string, Constructor> = {
   "apps/v1/StatefulSet": k8s.apps.v1.StatefulSet,
   "autoscaling/v2/HorizontalPodAutoscaler": k8s.autoscaling.v2.HorizontalPodAutoscaler,
   "batch/v1/Job": k8s.batch.v1.Job,
+  "networking.k8s.io/v1/Ingress": k8s.networking.v1.Ingress,
   "networking.k8s.io/v1/NetworkPolicy": k8s.networking.v1.NetworkPolicy,
   "policy/v1/PodDisruptionBudget": k8s.policy.v1.PodDisruptionBudget,
   "scheduling.k8s.io/v1/PriorityClass": k8s.scheduling.v1.PriorityClass,
   "storage.k8s.io/v1/StorageClass": k8s.storage.v1.StorageClass,
 };
+
+/** Kinds that others than Kubernetes itself define. */
+const FOREIGN = [
+  "cert-manager.io/v1/Certificate",
+  "cert-manager.io/v1/ClusterIssuer",
+  "helm.cattle.io/v1/HelmChartConfig",
+  "traefik.io/v1alpha1/IngressRoute",
+  "traefik.io/v1alpha1/Middleware",
+];
 
 /** Registers an object with the engine. */
 export function register(
@@ -33,7 +43,7 @@ export function register(
   opts: pulumi.CustomResourceOptions,
 ): pulumi.CustomResource {
   const type = `${manifest.apiVersion}/${manifest.kind}`;
-  const Typed = TYPES[type];
+  const Typed = TYPES[type] ?? (FOREIGN.includes(type) ? k8s.apiextensions.CustomResource : undefined);
   if (Typed === undefined) throw new Error(`${type} is not a kind that is registered`);
   return new Typed(name, manifest as never, opts);
 }

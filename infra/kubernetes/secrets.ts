@@ -1,9 +1,13 @@
+import { createHmac } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
+import bcrypt from "bcryptjs";
 import { connectionUrlsOf } from "../app/connections.ts";
 import type { SecretName } from "../app/secrets.ts";
+import { ORIGIN_SECRET } from "../edge/certificates.ts";
+import { DASHBOARD_SECRET } from "../edge/dashboard.ts";
 import type { SecretStore } from "../secrets/store.ts";
 import type { KubernetesSettings } from "../settings/load.ts";
-import { type Manifest, namespaced } from "./manifest.ts";
+import { type Manifest, namespaced, SYSTEM_NAMESPACE } from "./manifest.ts";
 import { PULL_SECRET } from "./pod.ts";
 import { isNeeded, SECRET_GROUPS, type SecretGroup, type SecretKey } from "./secret-groups.ts";
 
@@ -27,18 +31,30 @@ export function valuesInUse(settings: KubernetesSettings, store: SecretStore): V
 
 /** The keys without a value that something cannot start without. */
 export function missingKeys(
-  { registry }: KubernetesSettings,
+  { registry, tls, traefikDashboard, cloudflare }: KubernetesSettings,
   values: Readonly<Record<SecretKey, string>>,
 ): SecretKey[] {
   const needed = groups()
     .filter(isNeeded)
     .flatMap((group): readonly SecretKey[] => SECRET_GROUPS[group]);
-  const pull = registry === undefined ? [] : (["REGISTRY_TOKEN"] as const);
-  return [...needed, ...pull].filter((key) => values[key] === "");
+  const asked: readonly SecretKey[] = [
+    ...(registry === undefined ? [] : (["REGISTRY_TOKEN"] as const)),
+    ...(tls === "cloudflare-origin" ? (["ORIGIN_CERTIFICATE", "ORIGIN_PRIVATE_KEY"] as const) : []),
+    ...(traefikDashboard === undefined ? [] : (["TRAEFIK_DASHBOARD_PASSWORD"] as const)),
+    ...(cloudflare?.zoneId === undefined ? [] : (["CLOUDFLARE_API_TOKEN"] as const)),
+  ];
+  return [...needed, ...asked].filter((key) => values[key] === "");
 }
 
-/** The Secrets of the deployment, which only the engine knows the values of. */
-export function secretManifests({ registry }: KubernetesSettings, values: Values): Manifest[] {
+/**
+ * The Secrets of the deployment, which only the engine knows the values of. From `hashKey` follows how the password of
+ * Traefik's dashboard is salted, so that the same password gives the same Secret.
+ */
+export function secretManifests(
+  { registry, tls, traefikDashboard }: KubernetesSettings,
+  values: Values,
+  hashKey: pulumi.Input<string>,
+): Manifest[] {
   const secrets = groups().map((group) => {
     const data = values.apply((all) => {
       const given = (SECRET_GROUPS[group] as readonly SecretKey[]).filter((key) => all[key] !== "");
@@ -46,7 +62,12 @@ export function secretManifests({ registry }: KubernetesSettings, values: Values
     });
     return namespaced("v1", "Secret", group, { type: "Opaque", data });
   });
-  return registry === undefined ? secrets : [...secrets, pullSecret(registry, values)];
+  return [
+    ...secrets,
+    ...(registry === undefined ? [] : [pullSecret(registry, values)]),
+    ...(tls === "cloudflare-origin" ? [originCertificate(values)] : []),
+    ...(traefikDashboard === undefined ? [] : [dashboardUser(traefikDashboard.user, values, hashKey)]),
+  ];
 }
 
 function pullSecret({ host, user }: NonNullable<KubernetesSettings["registry"]>, values: Values): Manifest {
@@ -57,6 +78,25 @@ function pullSecret({ host, user }: NonNullable<KubernetesSettings["registry"]>,
     type: "kubernetes.io/dockerconfigjson",
     data: { ".dockerconfigjson": config },
   });
+}
+
+function originCertificate(values: Values): Manifest {
+  const data = values.apply((all) => ({
+    "tls.crt": base64(all.ORIGIN_CERTIFICATE),
+    "tls.key": base64(all.ORIGIN_PRIVATE_KEY),
+  }));
+  return namespaced("v1", "Secret", ORIGIN_SECRET, { type: "kubernetes.io/tls", data });
+}
+
+/** Who may see Traefik's dashboard, as htpasswd writes it. */
+function dashboardUser(user: string, values: Values, hashKey: pulumi.Input<string>): Manifest {
+  const data = pulumi.all([values, hashKey]).apply(([{ TRAEFIK_DASHBOARD_PASSWORD: password }, key]) => {
+    const salt = createHmac("sha256", key).update(`dashboard ${user} ${password}`).digest().subarray(0, 16);
+    const hash = bcrypt.hashSync(password, `$2b$10$${bcrypt.encodeBase64(salt, 16)}`);
+    return { users: base64(`${user}:${hash}\n`) };
+  });
+  const beside = { namespace: SYSTEM_NAMESPACE };
+  return namespaced("v1", "Secret", DASHBOARD_SECRET, { type: "Opaque", data }, beside);
 }
 
 function groups(): SecretGroup[] {

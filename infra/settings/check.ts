@@ -78,6 +78,17 @@ export function givenVariables(configured: unknown, { entries, name: file }: Env
   return { given, problems };
 }
 
+/** A cluster serves every address by HTTPS at its usual port, and nothing else. */
+export function publicUrlProblems(variables: Partial<Record<VariableName, string>>): Problem[] {
+  const names = ["PUBLIC_DASHBOARD_URL", "PUBLIC_API_URL", "PUBLIC_INGEST_URL"] as const;
+  return names.flatMap((key) => {
+    const url = URL.parse(variables[key] ?? "https://absent");
+    return url === null || (url.protocol === "https:" && url.port === "")
+      ? []
+      : [{ key, what: "is not of the form https://host, without a port", mend: `correct ${key}` }];
+  });
+}
+
 /** An external S3 asks for all that leads to it. */
 export function missingStorage(
   target: Target,

@@ -1,14 +1,17 @@
 import type { z } from "zod";
 import { type DataAddresses, OWN_DATA } from "../app/connections.ts";
+import { publicHosts } from "../app/hosts.ts";
 import { APPLICATION_IMAGES, type CLUSTER_IMAGES, type Images, imagesOf } from "../app/images.ts";
 import type { SecretName } from "../app/secrets.ts";
 import type { VariableName } from "../app/variables.ts";
+import { certificateProblems } from "./certificate.ts";
 import {
   configProblems,
   givenSecrets,
   givenVariables,
   missingStorage,
   notGenerated,
+  publicUrlProblems,
   RELEASE_VARIABLE,
   splitConfig,
   unknownEnvKeys,
@@ -98,6 +101,8 @@ export function loadSettings({ stack, config, env, taken }: SettingsInput): Sett
     ),
     ...missingEmail(parsed.data, file),
     ...missingRelease(parsed.data, file),
+    ...(target === "kubernetes" ? publicUrlProblems(variables.given) : []),
+    ...originProblems(parsed.data, variables.given, secrets.given),
     ...secretProblems(secrets.given),
     ...variables.problems,
     ...missingStorage(
@@ -175,16 +180,34 @@ function missingRelease(
 }
 
 function missingEmail(
-  data: { target: string; domain?: string | undefined; acmeEmail?: string | undefined } | undefined,
+  data: z.infer<typeof dockerSchema | typeof kubernetesSchema> | undefined,
   file: string,
 ) {
-  return data?.target === "docker" && data.domain !== undefined && data.acmeEmail === undefined
-    ? [
-        {
-          key: "rejourney:acmeEmail",
-          what: "is missing; Let's Encrypt needs it for a domain",
-          mend: `set it in ${file}`,
-        },
-      ]
-    : [];
+  if (data === undefined || data.acmeEmail !== undefined) return [];
+  const asked = data.target === "docker" ? data.domain !== undefined : data.tls === "cert-manager";
+  const what =
+    data.target === "docker"
+      ? "is missing; Let's Encrypt needs it for a domain"
+      : "is missing; Let's Encrypt needs it, unless rejourney:tls names another certificate";
+  return asked ? [{ key: "rejourney:acmeEmail", what, mend: `set it in ${file}` }] : [];
+}
+
+/** The certificate that `.env` gives. One that the stack holds already has been looked at when it was given. */
+function originProblems(
+  data: z.infer<typeof dockerSchema | typeof kubernetesSchema> | undefined,
+  variables: Partial<Record<VariableName, string>>,
+  { ORIGIN_CERTIFICATE: certificate, ORIGIN_PRIVATE_KEY: key }: ReturnType<typeof givenSecrets>["given"],
+) {
+  if (data?.target !== "kubernetes" || data.tls !== "cloudflare-origin" || certificate === undefined)
+    return [];
+  try {
+    const hosts = publicHosts({ ...data, variables: completeVariables(variables, data) });
+    return certificateProblems(
+      certificate.value,
+      key?.value,
+      hosts.map(({ host }) => host),
+    );
+  } catch {
+    return []; // an address that is no URL is told of by itself
+  }
 }

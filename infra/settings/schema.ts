@@ -13,6 +13,11 @@ const hostname = z
     "is not a host name such as rejourney.example.com",
   );
 
+// `pulumi config` hands every top-level value over as a text.
+const flag = z
+  .union([z.boolean(), z.enum(["true", "false"])], "is neither true nor false")
+  .transform((value) => String(value) === "true");
+
 const NOT_A_PORT = "is not a port number (1 to 65535)";
 const port = wholeNumber(NOT_A_PORT).min(1, NOT_A_PORT).max(65535, NOT_A_PORT);
 
@@ -118,6 +123,48 @@ const clusterData = limits.extend({
 const NOT_A_HOST = "is not a host name or an address";
 const host = z.string(NOT_A_HOST).regex(/^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,251}[a-zA-Z0-9])?$/, NOT_A_HOST);
 
+const secretName = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, "is not the name of a Secret");
+
+const requestLimits = z.strictObject({
+  /** Requests a second; twice as many at once. */
+  rate: wholeNumber("is not a whole number of requests a second").min(1, "is below 1").optional(),
+  /** Largest body of a request, as `16M` or `1G`; in MiB once parsed. */
+  body: memory.optional(),
+});
+
+const address = z
+  .union([z.ipv4(), z.ipv6()], "is not an IP address")
+  // An IPv6 address has many forms; Cloudflare tells the shortest.
+  .transform((text) => (text.includes(":") ? new URL(`http://[${text}]`).hostname.slice(1, -1) : text));
+
+/** How Cloudflare stands before the cluster. */
+const cloudflare = z
+  .strictObject({
+    /** Whether requests come through Cloudflare's proxies, which then tell whom they ask for. */
+    proxied: z.boolean("is neither true nor false").default(true),
+    /** Zone whose DNS records this stack keeps, by CLOUDFLARE_API_TOKEN. Default: it keeps none. */
+    zoneId: z
+      .string()
+      .regex(/^[0-9a-f]{32}$/, "is not a zone's ID (32 hex digits, on its overview page)")
+      .optional(),
+    /** Public addresses of the nodes, IPv4 or IPv6: what the records point to. */
+    addresses: z
+      .array(address)
+      .min(1, "is empty")
+      .max(20, "has more than 20 addresses")
+      .refine((all) => new Set(all).size === all.length, "has an address twice")
+      .optional(),
+  })
+  .superRefine(({ zoneId, addresses }, context) => {
+    const missing = zoneId === undefined ? "zoneId" : "addresses";
+    if ((zoneId === undefined) !== (addresses === undefined))
+      context.addIssue({
+        code: "custom",
+        path: [missing],
+        message: "is missing beside the other of the two",
+      });
+  });
+
 /** The settings of a cluster. */
 export const kubernetesSchema = z
   .strictObject({
@@ -159,6 +206,39 @@ export const kubernetesSchema = z
         user: z.string().min(1, "is empty"),
       })
       .optional(),
+    /**
+     * Where the hosts' certificate comes from: cert-manager by Let's Encrypt; ORIGIN_CERTIFICATE and ORIGIN_PRIVATE_KEY, which
+     * Cloudflare signs for itself; or a Secret of type kubernetes.io/tls that somebody else keeps in the namespace.
+     */
+    tls: z
+      .union(
+        [z.enum(["cert-manager", "cloudflare-origin"]), z.strictObject({ secret: secretName })],
+        "is none of cert-manager, cloudflare-origin and { secret: NAME }",
+      )
+      .default("cert-manager"),
+    /** Whether www.<dashboard> leads to the dashboard. Default: where the dashboard's host has two labels. */
+    www: flag.optional(),
+    cloudflare: cloudflare.optional(),
+    /** What one client may send, by who is asked. Default: `infra/edge/ingress.ts`. */
+    limits: z.partialRecord(z.enum(["web", "api", "ingest"]), requestLimits).default({}),
+    /** Traefik's own dashboard at traefik.<domain>, for this user with TRAEFIK_DASHBOARD_PASSWORD. Default: none. */
+    traefikDashboard: z
+      .strictObject({
+        user: z
+          .string()
+          .regex(/^[\w.-]{1,64}$/, "is not a plain name (letters, digits, dot, hyphen and _)")
+          .default("admin"),
+      })
+      .optional(),
+  })
+  .superRefine(({ tls, cloudflare }, context) => {
+    // Browsers do not know the authority that signs it.
+    if (tls === "cloudflare-origin" && cloudflare?.proxied !== true)
+      context.addIssue({
+        code: "custom",
+        path: ["tls"],
+        message: "is cloudflare-origin, which Cloudflare alone trusts, without cloudflare: { proxied: true }",
+      });
   })
   .superRefine(({ data, external }, context) => {
     for (const name of ["postgres", "redis"] as const)

@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { definitionOf, type SecretDefinition, type SecretName } from "../app/secrets.ts";
 import type { Problem } from "./problem.ts";
 
@@ -13,8 +14,17 @@ const KEY_BYTES = 32;
 
 interface Rule {
   appliesTo: (definition: SecretDefinition) => boolean;
-  breaks: (value: string) => boolean;
+  breaks: (value: string, definition: SecretDefinition) => boolean;
   what: string;
+}
+
+function opens(open: () => unknown): boolean {
+  try {
+    open();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const isKey = ({ strength }: SecretDefinition) => strength === "key";
@@ -24,15 +34,29 @@ const any = () => true;
 const RULES: readonly Rule[] = [
   { appliesTo: any, breaks: (value) => value.trim() === "", what: "is empty" },
   {
-    appliesTo: any,
+    appliesTo: ({ pem }) => pem === undefined,
     breaks: (value) => /\p{Cc}/u.test(value),
     what: "has a line break or another control character in it",
   },
-  { appliesTo: any, breaks: (value) => value !== value.trim(), what: "begins or ends with a space" },
+  {
+    appliesTo: ({ pem }) => pem === undefined,
+    breaks: (value) => value !== value.trim(),
+    what: "begins or ends with a space",
+  },
   {
     appliesTo: any,
     breaks: (value) => PLACEHOLDERS.some((pattern) => pattern.test(value)),
     what: "is a placeholder",
+  },
+  {
+    appliesTo: ({ pem }) => pem === "CERTIFICATE",
+    breaks: (value) => !opens(() => new X509Certificate(value)),
+    what: "is not a certificate in PEM; in .env its lines stand between single quotes",
+  },
+  {
+    appliesTo: ({ pem }) => pem === "PRIVATE KEY",
+    breaks: (value) => !opens(() => createPrivateKey(value)),
+    what: "is not a private key in PEM; in .env its lines stand between single quotes",
   },
   {
     appliesTo: ({ hex64 }) => hex64 === true,
@@ -43,6 +67,11 @@ const RULES: readonly Rule[] = [
     appliesTo: ({ hex64 }) => hex64 === true,
     breaks: (value) => value.length !== 64,
     what: "needs exactly 64 hex digits",
+  },
+  {
+    appliesTo: ({ maxBytes }) => maxBytes !== undefined,
+    breaks: (value, { maxBytes }) => Buffer.byteLength(value) > maxBytes!,
+    what: "is longer than the 72 bytes that bcrypt takes",
   },
   {
     appliesTo: isKey,
@@ -76,7 +105,9 @@ export function secretProblems(given: Partial<Record<SecretName, GivenSecret>>):
     const alike = isKey(definition) ? value.toLowerCase() : undefined;
     const twin = alike === undefined ? undefined : keys.get(alike);
     if (alike !== undefined && twin === undefined) keys.set(alike, name);
-    const broken = RULES.find(({ appliesTo, breaks }) => appliesTo(definition) && breaks(value))?.what;
+    const broken = RULES.find(
+      ({ appliesTo, breaks }) => appliesTo(definition) && breaks(value, definition),
+    )?.what;
     const what = broken ?? (twin === undefined ? undefined : `has the same value as ${twin}`);
     if (what !== undefined) problems.push({ key: name, what, mend: mendOf(name, value, place) });
   }

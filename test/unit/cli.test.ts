@@ -287,7 +287,7 @@ describe("render", () => {
     const check = rejourney(["render", "--check"], project);
     expect(check.status).toBe(1);
     expect(check.stderr).toBe(
-      "Not what the program renders: docker-compose.selfhosted.yml, k8s/00-namespace.yml, k8s/07-ingest-worker.yml. Mend: npm run render\n",
+      "Not what the program renders: docker-compose.selfhosted.yml, k8s/00-namespace.yml, k8s/05-ingest-worker.yml. Mend: npm run render\n",
     );
     expect(readFileSync(compose, "utf8")).toBe(before.join("\n"));
 
@@ -310,9 +310,9 @@ describe("render", () => {
     const { status, stderr } = rejourney(["render"], project);
     expect({ status, stderr }).toEqual({
       status: 0,
-      stderr: "Wrote docker-compose.selfhosted.yml, k8s/00-namespace.yml, k8s/11-export-worker.yml.\n",
+      stderr: "Wrote docker-compose.selfhosted.yml, k8s/00-namespace.yml, k8s/05-export-worker.yml.\n",
     });
-    const worker = readFileSync(join(project, "k8s", "11-export-worker.yml"), "utf8");
+    const worker = readFileSync(join(project, "k8s", "05-export-worker.yml"), "utf8");
     expect(worker.match(/^kind: .*/gm)).toEqual([
       "kind: ServiceAccount",
       "kind: Deployment",
@@ -328,9 +328,9 @@ describe("render", () => {
     writeFileSync(catalogue, before! + after!);
     expect(rejourney(["render", "--check"], project)).toMatchObject({
       status: 1,
-      stderr: expect.stringContaining("k8s/11-export-worker.yml") as string,
+      stderr: expect.stringContaining("k8s/05-export-worker.yml") as string,
     });
-    expect(rejourney(["render"], project).stderr).toContain("Removed k8s/11-export-worker.yml.");
+    expect(rejourney(["render"], project).stderr).toContain("Removed k8s/05-export-worker.yml.");
     expect(existsSync(join(project, "k8s", "99-own.yml"))).toBe(true);
     expect(rejourney(["render", "--check"], project).status).toBe(0);
   });

@@ -16,10 +16,10 @@ describe("the order", () => {
       ["api"],
       ["web", "ingest-worker", "billing-worker", "alert-worker", "retention-worker"],
     ];
-    const platform = [["namespace"], ["network-policies"]];
-    expect(names({})).toEqual([...platform, ["postgres", "redis"], ...application]);
+    const platform = [["namespace"], ["network-policies", "traefik"]];
+    expect(names({})).toEqual([...platform, ["postgres", "redis"], ...application, ["ingress"]]);
     const external = { postgres: { host: "db.example.com" }, redis: { host: "10.0.0.7" } };
-    expect(names({ external })).toEqual([...platform, ...application]);
+    expect(names({ external })).toEqual([...platform, ...application, ["ingress"]]);
   });
 
   test("within a part: what a pod needs, the pod, what points at it", () => {
@@ -174,8 +174,9 @@ describe("what a pod reads", () => {
 
   test("stands in one Secret: every secret and variable of the application", () => {
     const keys = Object.values(SECRET_GROUPS).flat();
-    const all = [...SECRET_NAMES.filter((name) => name !== "REGISTRY_TOKEN"), ...VARIABLES, ...DERIVED];
-    expect([...keys].sort()).toEqual([...all].sort());
+    // The last ones are the cluster's.
+    const own = SECRET_NAMES.slice(0, SECRET_NAMES.indexOf("REGISTRY_TOKEN"));
+    expect([...keys].sort()).toEqual([...own, ...VARIABLES, ...DERIVED].sort());
   });
 
   test("beside it is the same wherever it runs", () => {

@@ -16,6 +16,8 @@ export interface Registered {
   protect: boolean;
   retainOnDelete: boolean;
   ignoreChanges: string[];
+  /** Id of what is there and is taken over. */
+  import: string | undefined;
   /** Names of the resources that it waits for. */
   dependsOn: string[];
   /** Inputs that are secret as a whole, by name. */
@@ -24,13 +26,14 @@ export interface Registered {
 }
 
 /**
- * Runs a program as the engine would, and returns what it registers, by which provider, and its outputs. `inUse` are the values that slots
- * of the state hold already.
+ * Runs a program as the engine would, and returns what it registers, by which provider, and its outputs. `inUse` are the
+ * values that slots of the state hold already, `call` answers what the program looks up.
  */
 export async function recorded<T>(
   stack: string,
   program: () => T | Promise<T>,
   inUse: Partial<Record<SecretName, string>> = {},
+  call: pulumi.runtime.Mocks["call"] = () => ({}),
 ) {
   const registered: Registered[] = [];
   const known: Promise<unknown>[] = [];
@@ -47,7 +50,7 @@ export async function recorded<T>(
         }
         return { id: `${name}-id`, state };
       },
-      call: () => ({}),
+      call,
     },
     "rejourney",
     stack,
@@ -63,6 +66,7 @@ export async function recorded<T>(
         protect: opts.protect ?? false,
         retainOnDelete: opts.retainOnDelete ?? false,
         ignoreChanges: custom.ignoreChanges ?? [],
+        import: custom.import,
         dependsOn: dependsOn.map(nameOf),
         secret: [],
         inputs: {},

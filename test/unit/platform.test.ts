@@ -171,6 +171,7 @@ describe("the namespace", () => {
       "redis-out",
       "api-in",
       "web-in",
+      "challenge-in",
       "web-to-api",
       "outside",
     ]);

@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import bcrypt from "bcryptjs";
 import { describe, expect, test } from "vitest";
 import { GENERATED_SECRETS, SECRET_NAMES, type SecretName } from "../../infra/app/secrets.ts";
 import { DERIVED, VARIABLES } from "../../infra/app/variables.ts";
@@ -7,8 +8,9 @@ import { stages } from "../../infra/kubernetes/parts.ts";
 import type { SecretKey } from "../../infra/kubernetes/secret-groups.ts";
 import { missingKeys } from "../../infra/kubernetes/secrets.ts";
 import { prod } from "../../stacks/prod.ts";
+import { pem } from "./certificate.ts";
 import { GENERATOR, recorded, type Registered, slotOf, STASH, STORE, valueOf } from "./mocks.ts";
-import { GOOD, kubernetesSettings, OTHER } from "./values.ts";
+import { GOOD, kubernetesSettings, OTHER, ZONE } from "./values.ts";
 
 const SECRETS = [
   "app-secret",
@@ -71,9 +73,10 @@ describe("the stack prod", () => {
     const job = ofType(registered, "Job").map(({ name }) => name);
     expect(job).toHaveLength(1);
     expect(job[0]).toMatch(/^rejourney-migrate-job-migrate-[0-9a-f]{10}$/);
-    const parts = ["namespace", "secrets", "network-policies", "postgres", "redis", "migrate", ...services];
+    const parts = ["namespace", "secrets", "network-policies", "traefik", "postgres", "redis", "migrate"];
+    parts.push(...services, "ingress");
     const policies = ["default-deny", "dns", "postgres-in", "postgres-out", "redis-in", "redis-out"];
-    policies.push("api-in", "web-in", "web-to-api", "outside");
+    policies.push("api-in", "web-in", "challenge-in", "web-to-api", "outside");
     const expected = [
       `${STORE} secrets`,
       ...SECRET_NAMES.map((name) => `${STASH} ${slotOf(name)}`),
@@ -110,6 +113,19 @@ describe("the stack prod", () => {
         "horizontal-pod-autoscaler",
       ),
       `kubernetes:batch/v1:Job ${job[0]}`,
+      "kubernetes:helm.cattle.io/v1:HelmChartConfig rejourney-traefik-helm-chart-config",
+      "kubernetes:cert-manager.io/v1:ClusterIssuer rejourney-traefik-cluster-issuer-rejourney-letsencrypt",
+      ...["web", "api", "ingest"].map(
+        (name) => `kubernetes:cert-manager.io/v1:Certificate rejourney-traefik-certificate-${name}-tls`,
+      ),
+      ...[
+        "redirect-https",
+        "security-headers",
+        ...["web", "api", "ingest"].flatMap((name) => [`${name}-rate-limit`, `${name}-body-limit`]),
+      ].map((name) => `kubernetes:traefik.io/v1alpha1:Middleware rejourney-ingress-middleware-${name}`),
+      ...["web", "api", "ingest", "http"].map(
+        (name) => `kubernetes:networking.k8s.io/v1:Ingress rejourney-ingress-ingress-${name}`,
+      ),
     ];
     expect(registered.map(({ type, name }) => `${type} ${name}`).sort()).toEqual(expected.sort());
   });
@@ -158,7 +174,11 @@ describe("the stack prod", () => {
         (kind) => `rejourney-api-${kind}`,
       ),
     );
-    expect(waits("rejourney-postgres-service-account").sort()).toEqual(last("network-policies").sort());
+    expect(waits("rejourney-postgres-service-account").sort()).toEqual(
+      [...last("network-policies"), ...last("traefik")].sort(),
+    );
+    expect(waits("rejourney-ingress-middleware-security-headers")).toContain("rejourney-web-service");
+    expect(waits("rejourney-ingress-ingress-web")).toContain("rejourney-ingress-middleware-security-headers");
     const [deployment] = ofType(registered, "KubernetesDeployment");
     expect(deployment!.dependsOn).toEqual(["secrets"]);
   });
@@ -266,6 +286,37 @@ describe("the Secrets", () => {
     expect(config).toEqual({ auths: { "registry.example.com": { auth } } });
   });
 
+  test("hold Cloudflare's certificate, where it is used", async () => {
+    const { certificate, key } = await pem("r.example.com", { others: ["*.r.example.com"] });
+    const { registered } = await deploy(
+      { tls: "cloudflare-origin", cloudflare: {} },
+      `ORIGIN_CERTIFICATE='${certificate}'\nORIGIN_PRIVATE_KEY='${key}'`,
+    );
+    const entry = named(registered, "rejourney-secrets-secret-cloudflare-origin-tls");
+    expect(entry).toMatchObject({ secret: ["data"], inputs: { type: "kubernetes.io/tls" } });
+    expect(dataOf(registered, "cloudflare-origin-tls")).toEqual({ "tls.crt": certificate, "tls.key": key });
+  });
+
+  test("hold who may see Traefik's dashboard, as bcrypt, and the same again for the same password", async () => {
+    const of = async (password: string) => {
+      const { registered } = await deploy(
+        { traefikDashboard: { user: "ops" } },
+        `TRAEFIK_DASHBOARD_PASSWORD=${password}`,
+      );
+      const entry = named(registered, "rejourney-secrets-secret-traefik-dashboard-auth-secret");
+      expect(entry).toMatchObject({ secret: ["data"], inputs: { metadata: { namespace: "kube-system" } } });
+      const { users } = dataOf(registered, "traefik-dashboard-auth-secret");
+      const [, user, hash] = /^([^:]+):(\$2b\$10\$.{53})\n$/.exec(users!)!;
+      expect(user).toBe("ops");
+      return hash!;
+    };
+    const hash = await of("one-password");
+    expect(await bcrypt.compare("one-password", hash)).toBe(true);
+    expect(await bcrypt.compare("another-password", hash)).toBe(false);
+    expect(await of("one-password")).toBe(hash);
+    expect((await of("another-password")).slice(0, 29)).not.toBe(hash.slice(0, 29));
+  });
+
   test("are not made while something that they need is missing", () => {
     const names = [...SECRET_NAMES, ...VARIABLES, ...DERIVED];
     const all = Object.fromEntries(names.map((name) => [name, "x"])) as Record<SecretKey, string>;
@@ -274,6 +325,17 @@ describe("the Secrets", () => {
     expect(missing({ SMTP_PASS: "", S3_ACCESS_KEY_ID: "", REGISTRY_TOKEN: "" })).toEqual([]);
     expect(missing({ POSTGRES_PASSWORD: "", JWT_SECRET: "" })).toEqual(["POSTGRES_PASSWORD", "JWT_SECRET"]);
     expect(missing({ REGISTRY_TOKEN: "" }, { registry: { user: "reader" } })).toEqual(["REGISTRY_TOKEN"]);
+    const edge = {
+      ORIGIN_CERTIFICATE: "",
+      ORIGIN_PRIVATE_KEY: "",
+      TRAEFIK_DASHBOARD_PASSWORD: "",
+      CLOUDFLARE_API_TOKEN: "",
+    };
+    expect(missing(edge)).toEqual([]);
+    const zone = { zoneId: ZONE, addresses: ["203.0.113.10"] };
+    expect(missing(edge, { tls: "cloudflare-origin", cloudflare: zone, traefikDashboard: {} })).toEqual(
+      Object.keys(edge),
+    );
   });
 
   test("of what another party runs are not generated", async () => {
@@ -354,6 +416,10 @@ test("the outputs are addresses and names", async () => {
       "STRIPE_WEBHOOK_SECRET",
       "TURNSTILE_SECRET_KEY",
       "REGISTRY_TOKEN",
+      "ORIGIN_CERTIFICATE",
+      "ORIGIN_PRIVATE_KEY",
+      "TRAEFIK_DASHBOARD_PASSWORD",
+      "CLOUDFLARE_API_TOKEN",
     ],
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { SECRET_NAMES, SECRETS, type SecretName } from "../../infra/app/secrets.ts";
 import { secretProblems } from "../../infra/settings/secret-rules.ts";
+import { pem } from "./certificate.ts";
 import { GOOD, OTHER } from "./values.ts";
 
 const faults = (name: SecretName, value: string) =>
@@ -30,7 +31,24 @@ const EVERY: [value: string, what: string][] = [
   ["<a long random value that you have made>", "is a placeholder"],
   ["...", "is a placeholder"],
 ];
-describe.each(SECRET_NAMES)("%s", (name) => {
+const LINES: SecretName[] = ["ORIGIN_CERTIFICATE", "ORIGIN_PRIVATE_KEY"];
+
+describe.each(LINES)("%s, in PEM,", (name) => {
+  const thing = name === "ORIGIN_CERTIFICATE" ? "a certificate" : "a private key";
+  const not = `is not ${thing} in PEM; in .env its lines stand between single quotes`;
+  test.each(EVERY)("refuses %j", (value, what) => {
+    expect(faults(name, value)).toEqual([/empty|placeholder/.test(what) ? what : not]);
+  });
+  test("takes what openssl writes, and of the two only the right one", async () => {
+    const { certificate, key } = await pem("r.example.com");
+    const [right, wrong] = name === "ORIGIN_CERTIFICATE" ? [certificate, key] : [key, certificate];
+    expect(faults(name, right)).toEqual([]);
+    expect(faults(name, wrong)).toEqual([not]);
+    expect(faults(name, right.slice(0, -60))).toEqual([not]);
+  });
+});
+
+describe.each(SECRET_NAMES.filter((name) => !LINES.includes(name)))("%s", (name) => {
   test.each(EVERY)("refuses %j: %s", (value, what) => {
     expect(faults(name, value)).toEqual([what]);
   });
@@ -38,6 +56,13 @@ describe.each(SECRET_NAMES)("%s", (name) => {
     expect(faults(name, GOOD)).toEqual([]);
     expect(faults(name, GOOD.toUpperCase())).toEqual([]);
   });
+});
+
+test("TRAEFIK_DASHBOARD_PASSWORD is not cut in silence", () => {
+  expect(faults("TRAEFIK_DASHBOARD_PASSWORD", "ä".repeat(36))).toEqual([]);
+  expect(faults("TRAEFIK_DASHBOARD_PASSWORD", `${"ä".repeat(36)}x`)).toEqual([
+    "is longer than the 72 bytes that bcrypt takes",
+  ]);
 });
 
 describe("STORAGE_ENCRYPTION_KEY, exactly 64 hex digits,", () => {

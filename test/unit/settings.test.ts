@@ -3,7 +3,7 @@ import { parseEnvFile } from "../../infra/settings/env.ts";
 import { loadDockerSettings, loadKubernetesSettings, loadSettings } from "../../infra/settings/load.ts";
 import { SettingsError } from "../../infra/settings/problem.ts";
 import { engineInput, fileInput } from "../../infra/settings/sources.ts";
-import { dockerSettings, GOOD, kubernetesSettings } from "./values.ts";
+import { dockerSettings, GOOD, kubernetesSettings, ZONE } from "./values.ts";
 
 function errorOf(run: () => unknown): SettingsError {
   try {
@@ -280,16 +280,24 @@ describe("a cluster", () => {
       "rejourney:target": "kubernetes",
       "rejourney:domain": "r.example.com",
       "rejourney:release": "1.4.0",
+      "rejourney:acmeEmail": "a@example.com",
+      "rejourney:www": "true",
+      "rejourney:cloudflare": '{"proxied":false}',
+      "rejourney:traefikDashboard": "{}",
       "rejourney:external": '{"redis":{"host":"10.0.0.7","tls":false}}',
       "rejourney:data": '{"postgres":{"storage":"80G","cpus":3}}',
     });
     const settings = kubernetesSettings({
+      www: true,
+      cloudflare: { proxied: false },
+      traefikDashboard: {},
       external: { redis: { host: "10.0.0.7", tls: false } },
       data: { postgres: { storage: "80G", cpus: 3 } },
     });
     expect(loadSettings({ ...input, env: parseEnvFile("") })).toEqual(settings);
     expect(settings.addresses.redis).toEqual({ host: "10.0.0.7", port: 6379, tls: false });
     expect(settings.data.postgres).toEqual({ storage: 80, cpus: 3 });
+    expect(settings).toMatchObject({ www: true, tls: "cert-manager", traefikDashboard: { user: "admin" } });
   });
 
   test.each([
@@ -325,6 +333,50 @@ describe("a cluster", () => {
       "rejourney:registry.host is not a host name, with a port or without",
     ],
     [{ storageClass: "Fast SSD" }, "rejourney:storageClass is not the name of a StorageClass"],
+    [
+      { acmeEmail: undefined },
+      "rejourney:acmeEmail is missing; Let's Encrypt needs it, unless rejourney:tls names another certificate",
+    ],
+    [{ tls: { secret: "My Secret" } }, "rejourney:tls.secret is not the name of a Secret"],
+    ...["letsencrypt", {}].map((tls): [Record<string, unknown>, string] => [
+      { tls },
+      "rejourney:tls is none of cert-manager, cloudflare-origin and { secret: NAME }",
+    ]),
+    ...[undefined, { proxied: false }].map((cloudflare): [Record<string, unknown>, string] => [
+      { tls: "cloudflare-origin", cloudflare },
+      "rejourney:tls is cloudflare-origin, which Cloudflare alone trusts, without cloudflare: { proxied: true }",
+    ]),
+    [{ www: "yes" }, "rejourney:www is neither true nor false"],
+    [
+      { cloudflare: { zoneId: ZONE } },
+      "rejourney:cloudflare.addresses is missing beside the other of the two",
+    ],
+    [
+      { cloudflare: { addresses: ["203.0.113.10"] } },
+      "rejourney:cloudflare.zoneId is missing beside the other of the two",
+    ],
+    [
+      { cloudflare: { zoneId: ZONE, addresses: ["r.example.com"] } },
+      "rejourney:cloudflare.addresses.0 is not an IP address",
+    ],
+    [
+      { cloudflare: { zoneId: ZONE, addresses: ["2001:db8::1", "2001:0DB8:0::1"] } },
+      "rejourney:cloudflare.addresses has an address twice",
+    ],
+    [
+      { cloudflare: { zoneId: "example.com", addresses: ["203.0.113.10"] } },
+      "rejourney:cloudflare.zoneId is not a zone's ID (32 hex digits, on its overview page)",
+    ],
+    [{ limits: { s3: { rate: 5 } } }, "rejourney:limits.s3 is unknown"],
+    [{ limits: { api: { rate: 0 } } }, "rejourney:limits.api.rate is below 1"],
+    [
+      { limits: { api: { body: "16" } } },
+      "rejourney:limits.api.body is not a memory size such as 512M or 2G",
+    ],
+    [
+      { traefikDashboard: { user: "a:b" } },
+      "rejourney:traefikDashboard.user is not a plain name (letters, digits, dot, hyphen and _)",
+    ],
   ])("is refused with %j", (config, problem) => {
     const { problems } = errorOf(() => kubernetesSettings(config));
     expect(problems.map(({ key, what }) => `${key} ${what}`)).toEqual([problem]);

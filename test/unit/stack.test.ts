@@ -160,6 +160,10 @@ describe("the stack selfhosted", () => {
       "STRIPE_WEBHOOK_SECRET",
       "TURNSTILE_SECRET_KEY",
       "REGISTRY_TOKEN",
+      "ORIGIN_CERTIFICATE",
+      "ORIGIN_PRIVATE_KEY",
+      "TRAEFIK_DASHBOARD_PASSWORD",
+      "CLOUDFLARE_API_TOKEN",
     ]);
     expect(differing).toEqual([]);
   });
@@ -206,7 +210,12 @@ describe("nothing is registered", () => {
     ],
     [
       "a cluster, for now",
-      { "rejourney:target": "kubernetes", "rejourney:domain": "r.example.com", "rejourney:release": "1.4.0" },
+      {
+        "rejourney:target": "kubernetes",
+        "rejourney:domain": "r.example.com",
+        "rejourney:release": "1.4.0",
+        "rejourney:acmeEmail": "a@example.com",
+      },
       "",
       "The stack selfhosted is a cluster, which cannot be deployed yet",
     ],

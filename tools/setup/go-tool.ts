@@ -42,6 +42,11 @@ const GO_TOOLS = {
     ldflags: "-X main.version=v0.8.0",
     takes: "half a minute",
   },
+  actionlint: {
+    package: "github.com/rhysd/actionlint/cmd/actionlint",
+    ldflags: "-X main.version=v1.7.8",
+    takes: "half a minute",
+  },
   "kube-score": {
     package: "github.com/zegl/kube-score/cmd/kube-score",
     ldflags: "-X main.version=v1.20.0",
@@ -88,22 +93,33 @@ export async function goTool(name: GoToolName, log: Log): Promise<string> {
   return target;
 }
 
-/** Folder and version of the one module that tools/go/`name` pins without building it; fetched on first use. */
-export async function goModule(name: "kubernetes", log: Log): Promise<{ folder: string; version: string }> {
+/** A module that is read, and of which nothing is built. */
+export interface GoModule {
+  version: string;
+  folder: string;
+}
+
+/** The modules that tools/go/`name` asks for, by their path; fetched on first use. */
+export async function goModules(name: "kubernetes" | "crds", log: Log): Promise<Record<string, GoModule>> {
   const go = await ensureGo(log);
-  const [, module] = /^require (\S+)/m.exec(readFileSync(join(moduleOf(name), "go.mod"), "utf8"))!;
-  const { stdout } = await execa(go, ["mod", "download", "-json", module!], {
-    cwd: moduleOf(name),
-    env: { GOFLAGS: "", GOTOOLCHAIN: "auto" },
-  });
-  const { Dir: folder, Version: version } = JSON.parse(stdout) as { Dir: string; Version: string };
-  return { folder, version };
+  const direct = readFileSync(join(moduleOf(name), "go.mod"), "utf8").matchAll(
+    /^(?:require )?\t?(\S+\.\S+\/\S+) (v\S+)$/gm,
+  );
+  const found: [string, GoModule][] = [];
+  for (const [, path, version] of direct) {
+    const { stdout } = await execa(go, ["mod", "download", "-json", `${path}@${version}`], {
+      cwd: moduleOf(name),
+      env: { GOFLAGS: "", GOTOOLCHAIN: "auto" },
+    });
+    found.push([path!, { version: version!, folder: (JSON.parse(stdout) as { Dir: string }).Dir }]);
+  }
+  return Object.fromEntries(found);
 }
 
 function flagsOf(name: GoToolName): string {
   return `-s -w ${GO_TOOLS[name].ldflags}`;
 }
 
-function moduleOf(name: GoToolName | "kubernetes"): string {
+function moduleOf(name: GoToolName | "kubernetes" | "crds"): string {
   return join(import.meta.dirname, "..", "go", name);
 }

@@ -1,0 +1,128 @@
+import { servicesOn } from "../app/catalogue.ts";
+import { applicationHosts, publicHosts, wwwHost } from "../app/hosts.ts";
+import { type Manifest, NAMESPACE, namespaced } from "../kubernetes/manifest.ts";
+import type { KubernetesSettings } from "../settings/load.ts";
+import { tlsSecretOf } from "./certificates.ts";
+import { securityHeaders } from "./headers.ts";
+
+type RouteName = "web" | "api" | "ingest";
+
+/** What one client may send. An office behind one address is many people; ingest takes recordings, which are large. */
+const LIMITS: Record<RouteName, { rate: number; bodyMiB: number }> = {
+  web: { rate: 200, bodyMiB: 4 },
+  api: { rate: 200, bodyMiB: 16 },
+  ingest: { rate: 1000, bodyMiB: 128 },
+};
+
+/** What Traefik does for each host name: TLS, redirects, headers, limits. */
+export function ingress(settings: KubernetesSettings): Manifest[] {
+  const routes = routesOf(settings);
+  const www = wwwHost(settings);
+  const web: Backend = { service: "web", paths: ["/"] };
+  return [
+    middleware("redirect-https", { redirectScheme: { scheme: "https", permanent: true } }),
+    middleware("security-headers", { headers: securityHeaders(true) }),
+    ...routes.flatMap(({ name }) => limits(name, settings)),
+    ...routes.map(({ name, host, backend }) =>
+      rules(name, "websecure", [host], backend, settings, [
+        "security-headers",
+        `${name}-rate-limit`,
+        `${name}-body-limit`,
+      ]),
+    ),
+    ...(www === undefined
+      ? []
+      : [
+          middleware("redirect-www", {
+            redirectRegex: { regex: "^https?://www\\.(.+)", replacement: "https://${1}", permanent: true },
+          }),
+          rules("www", "websecure", [www], web, settings, ["redirect-www"]),
+        ]),
+    // Every host alike; what it is redirected away from never gets to see a request.
+    rules(
+      "http",
+      "web",
+      publicHosts(settings).map(({ host }) => host),
+      web,
+      settings,
+      ["redirect-https"],
+    ),
+  ];
+}
+
+interface Backend {
+  service: string;
+  paths: readonly string[];
+}
+
+interface Route {
+  name: RouteName;
+  host: string;
+  backend: Backend;
+}
+
+/** Who answers at which host. Where one host serves both, the paths of the API go to it and all others to the dashboard. */
+function routesOf(settings: KubernetesSettings): Route[] {
+  const hosts = applicationHosts(settings);
+  const toApi = (name: "api" | "ingest"): Route => ({
+    name,
+    host: hosts[name],
+    backend: { service: "api", paths: hosts[name] === hosts.web ? ["/api", "/health"] : ["/"] },
+  });
+  return [
+    { name: "web", host: hosts.web, backend: { service: "web", paths: ["/"] } },
+    toApi("api"),
+    ...(hosts.ingest === hosts.api ? [] : [toApi("ingest")]),
+  ];
+}
+
+function limits(name: RouteName, { cloudflare, limits: set }: KubernetesSettings): Manifest[] {
+  const { rate = LIMITS[name].rate, body = LIMITS[name].bodyMiB } = set[name] ?? {};
+  const ipStrategy = {
+    // Behind Cloudflare the client is the last of those that are told; from anybody else Traefik takes no such word.
+    ...(cloudflare?.proxied && { depth: 1 }),
+    // A home has a /64 of addresses.
+    ipv6Subnet: 64,
+  };
+  return [
+    middleware(`${name}-rate-limit`, {
+      rateLimit: { average: rate, burst: 2 * rate, sourceCriterion: { ipStrategy } },
+    }),
+    middleware(`${name}-body-limit`, { buffering: { maxRequestBodyBytes: body * 2 ** 20 } }),
+  ];
+}
+
+function middleware(name: string, spec: Record<string, unknown>): Manifest {
+  return namespaced("traefik.io/v1alpha1", "Middleware", name, { spec });
+}
+
+function rules(
+  name: string,
+  entryPoint: "web" | "websecure",
+  hosts: readonly string[],
+  { service, paths }: Backend,
+  settings: KubernetesSettings,
+  middlewares: readonly string[],
+): Manifest {
+  const secure = entryPoint === "websecure";
+  const { port } = servicesOn("kubernetes").find((one) => one.name === service)!;
+  const backend = { service: { name: service, port: { number: port } } };
+  const spec = {
+    ingressClassName: "traefik",
+    ...(secure && {
+      tls: hosts.map((host) => ({ hosts: [host], secretName: tlsSecretOf(host, settings) })),
+    }),
+    rules: hosts.map((host) => ({
+      host,
+      http: { paths: paths.map((path) => ({ path, pathType: "Prefix", backend })) },
+    })),
+  };
+  const annotations = {
+    "traefik.ingress.kubernetes.io/router.entrypoints": entryPoint,
+    ...(secure && { "traefik.ingress.kubernetes.io/router.tls": "true" }),
+    "traefik.ingress.kubernetes.io/router.middlewares": middlewares
+      .map((middlewareName) => `${NAMESPACE}-${middlewareName}@kubernetescrd`)
+      .join(","),
+  };
+  return namespaced("networking.k8s.io/v1", "Ingress", name, { spec }, { annotations });
+}
