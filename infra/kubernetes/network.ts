@@ -26,7 +26,7 @@ export function networkPolicies(settings: KubernetesSettings): Manifest[] {
     ...(settings.tls === "cert-manager" ? [ingress("challenge-in", CHALLENGE, [TRAEFIK], tcp(8089))] : []),
     egress("web-to-api", podsOf("web"), [{ podSelector: podsOf("api") }], tcp(3000)),
     // S3, mail and web hooks are outside. Which buckets, only the database knows, so only the ports are known here.
-    egress("outside", reaches("storage"), OUTSIDE, tcp(...outsidePorts(settings))),
+    egress("outside", reaches("storage"), outside(settings), tcp(...outsidePorts(settings))),
   ];
 }
 
@@ -46,7 +46,9 @@ const TRAEFIK = inKubeSystem({ "app.kubernetes.io/name": "traefik" });
 // An external data service may have a name for an address, which no policy knows; only its port is sure.
 const ANYWHERE = [{ ipBlock: { cidr: "0.0.0.0/0" } }];
 // An S3 may stand in a private network. At a link-local address there is none, but a cloud's keys to the machine.
-const OUTSIDE = [{ ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.0.0/16"] } }];
+const outside = ({ clusterRanges }: KubernetesSettings) => [
+  { ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.0.0/16", ...clusterRanges] } },
+];
 
 /** A data service in the namespace, and who reaches it. */
 function inside(name: DataService, port: number): Manifest[] {

@@ -195,6 +195,10 @@ export const kubernetesSchema = z
       .string()
       .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, "is not the name of a StorageClass")
       .optional(),
+    /** Addresses of the cluster's pods and Services, which are not the outside. Default: those of K3s. */
+    clusterRanges: z
+      .array(z.cidrv4("is not a range of IPv4 addresses such as 10.42.0.0/16"))
+      .default(["10.42.0.0/16", "10.43.0.0/16"]),
     /** A private registry that the images come from; REGISTRY_TOKEN is the password. Default: none is needed. */
     registry: z
       .strictObject({

@@ -181,7 +181,11 @@ describe("the namespace", () => {
     });
     expect(specOf(all, "NetworkPolicy", "outside")!.egress).toEqual([
       {
-        to: [{ ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.0.0/16"] } }],
+        to: [
+          {
+            ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.0.0/16", "10.42.0.0/16", "10.43.0.0/16"] },
+          },
+        ],
         ports: [
           { protocol: "TCP", port: 443 },
           { protocol: "TCP", port: 465 },

@@ -346,6 +346,10 @@ describe("a cluster", () => {
       { tls: "cloudflare-origin", cloudflare },
       "rejourney:tls is cloudflare-origin, which Cloudflare alone trusts, without cloudflare: { proxied: true }",
     ]),
+    [
+      { clusterRanges: ["10.42.0.0"] },
+      "rejourney:clusterRanges.0 is not a range of IPv4 addresses such as 10.42.0.0/16",
+    ],
     [{ www: "yes" }, "rejourney:www is neither true nor false"],
     [
       { cloudflare: { zoneId: ZONE } },
