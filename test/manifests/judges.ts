@@ -72,3 +72,15 @@ export async function score(files: readonly string[]): Promise<{ checks: number;
     });
   return { checks: made.length, faults };
 }
+
+/** What actionlint finds wrong with workflows. Without shellcheck, which not every machine has. */
+export async function actionFaults(files: readonly string[]): Promise<string[]> {
+  const { stdout, exitCode, stderr } = await execa(
+    await goTool("actionlint", silent),
+    ["-shellcheck=", "-pyflakes=", "-no-color", "-oneline", ...files],
+    { reject: false },
+  );
+  // 1: faults were found; anything above: it did not look.
+  if (exitCode === undefined || exitCode > 1) throw new Error(stderr);
+  return stdout === "" ? [] : stdout.split("\n");
+}
