@@ -13,7 +13,7 @@ export interface Conformance {
 
 /** Gets the tools and schemas, once. */
 export async function prepareJudges(log: Log): Promise<void> {
-  for (const tool of ["kubeconform", "kube-score", "actionlint"] as const) await goTool(tool, log);
+  for (const tool of ["kubeconform", "kube-score", "actionlint", "traefik"] as const) await goTool(tool, log);
   await kubernetesSchemas(log);
 }
 
