@@ -29,10 +29,8 @@ export interface PlannedRecord {
   proxied: boolean;
   ttl: number;
   comment?: string | undefined;
-  /** The record that is there and becomes this one. */
-  existing?: string;
-  /** Somebody else has made it: it stays when the stack goes. */
-  adopted: boolean;
+  /** A record that points there already, and that bears no mark of this stack. */
+  existing?: string | undefined;
 }
 
 /** Whether the stack keeps DNS records. */
@@ -50,10 +48,8 @@ export function planRecords(settings: ZoneSettings, existing: readonly ExistingR
   const conflicts: string[] = [];
   const records = publicHosts(settings).flatMap(({ owner, host }) => {
     const here = existing.filter(({ name, type }) => name === host && ["A", "AAAA", "CNAME"].includes(type));
-    const foreign = here.filter(
-      (record) => record.comment !== comment && !addresses.includes(record.content),
-    );
-    for (const { type, content } of foreign)
+    const others = here.filter((record) => record.comment !== comment);
+    for (const { type, content } of others.filter((record) => !addresses.includes(record.content)))
       conflicts.push(
         `${host} has a record (${type} ${content}) that this stack has not made. Mend: at Cloudflare, point it to ${addresses.join(" or ")}, where it is adopted, or remove it`,
       );
@@ -65,17 +61,15 @@ export function planRecords(settings: ZoneSettings, existing: readonly ExistingR
         content,
         proxied,
       };
-      const there = here.find((one) => one.content === content);
-      if (there === undefined) return { ...record, ttl: 1, comment, adopted: false };
-      const adopted = there.comment !== comment;
-      if (!adopted) return { ...record, ttl: 1, comment, existing: there.id, adopted };
+      const there = others.find((one) => one.content === content);
+      if (there === undefined) return { ...record, ttl: 1, comment };
       if (there.proxied !== proxied)
         conflicts.push(
           `${host} has a record for ${content} that is ${there.proxied ? "" : "not "}proxied. Mend: change it at Cloudflare, or proxied below rejourney:cloudflare`,
         );
       // As it is: a record is imported without a change, or not at all.
       const kept = there.comment ? { comment: there.comment } : {};
-      return { ...record, ttl: there.ttl, ...kept, existing: there.id, adopted };
+      return { ...record, ttl: there.ttl, ...kept, existing: there.id };
     });
   });
   return { records, conflicts };

@@ -6,7 +6,10 @@ import { type PlannedRecord, planRecords, type ZoneSettings } from "./dns-plan.t
 /** Records that have been held against what Cloudflare has. */
 export interface DnsRecordsArgs {
   zoneId: string;
-  records: readonly PlannedRecord[];
+  records: readonly (PlannedRecord & {
+    /** Somebody else has made it: it is imported, and stays when the stack goes. */
+    adopted: boolean;
+  })[];
   provider: cloudflare.Provider;
 }
 
@@ -33,7 +36,19 @@ export async function lookUpRecords(
     throw new pulumi.RunError(
       `The DNS records are in the way; nothing was changed.\n  ${conflicts.join("\n  ")}`,
     );
-  return { zoneId, records, provider };
+  const settled = records.map(async (record) => ({ ...record, adopted: await wasAdopted(record) }));
+  return { zoneId, provider, records: await Promise.all(settled) };
+}
+
+/**
+ * How a record came into the stack, as the state keeps it from the first time on. To import one that the stack has made,
+ * because somebody has removed its comment, would delete it as the old one of two.
+ */
+async function wasAdopted({ key, existing }: PlannedRecord): Promise<boolean> {
+  const input = existing === undefined ? "made" : "adopted";
+  const { output } = new pulumi.Stash(`rejourney-dns-${key}-origin`, { input }, { ignoreChanges: ["input"] });
+  const origin = await new Promise((resolve) => output.apply(resolve));
+  return origin === "adopted";
 }
 
 /** The DNS records of the stack's hosts. */
@@ -48,8 +63,8 @@ export class DnsRecords extends pulumi.ComponentResource {
         {
           parent: this,
           provider,
-          // Of a record that the state has already, it changes nothing.
-          ...(existing !== undefined && { import: `${zoneId}/${existing}` }),
+          // Of a record that it was imported from before, it changes nothing.
+          ...(adopted && existing !== undefined && { import: `${zoneId}/${existing}` }),
           retainOnDelete: adopted,
         },
       );

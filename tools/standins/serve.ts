@@ -29,6 +29,10 @@ export interface Behaviour {
   replaces: readonly string[];
   create(type: string, inputs: Props, say: Say): Made | Promise<Made>;
   update(type: string, inputs: Props, old: Props, say: Say): Props | Promise<Props>;
+  /** What is there with an id that a program imports. Default: nothing can be imported. */
+  find?(type: string, id: string): { id: string; inputs: Props };
+  /** Answers a function, by its token. Default: there is none. */
+  invoke?(token: string, args: Props): Props;
   remove?(type: string, outputs: Props, say: Say): Promise<void>;
   cancel?(): void;
 }
@@ -113,6 +117,19 @@ export function serve(name: string, behaviour: Behaviour): void {
       response.setId(request.getId());
       response.setProperties(request.getProperties());
       response.setInputs(request.getInputs());
+      // Without inputs it is an import.
+      if (behaviour.find !== undefined && request.getInputs() === undefined) {
+        const { id, inputs } = behaviour.find(typeOf(request.getUrn()), request.getId());
+        response.setId(id);
+        response.setInputs(structOf(inputs));
+        response.setProperties(structOf(inputs));
+      }
+      return response;
+    }),
+    invoke: unary((request: provider.InvokeRequest) => {
+      const response = new provider.InvokeResponse();
+      if (behaviour.invoke === undefined) throw new Error(`the stand-in does not know ${request.getTok()}`);
+      response.setReturn(structOf(behaviour.invoke(request.getTok(), propsOf(request.getArgs()))));
       return response;
     }),
     cancel: unary(() => {
