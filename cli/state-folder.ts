@@ -18,7 +18,8 @@ export function stateFolder(): string | undefined {
   const { backend } = parse(readFileSync(join(projectRoot, "Pulumi.yaml"), "utf8")) as {
     backend?: { url?: string };
   };
-  const url = process.env.PULUMI_BACKEND_URL ?? backend?.url;
+  const { PULUMI_BACKEND_URL: named = "" } = process.env;
+  const url = named === "" ? backend?.url : named;
   if (url?.startsWith("file://") !== true) return undefined;
   return resolve(projectRoot, url.slice("file://".length).replace(/^~(?=\/|$)/, homedir()));
 }

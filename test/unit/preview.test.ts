@@ -201,7 +201,7 @@ describe("a pull request", () => {
 
   test.each([
     ["of a fork", { UNTRUSTED: "true", PULUMI_BACKEND_URL: "s3://state" }, "comes from a fork or from a bot"],
-    ["without a shared state", {}, "lies on the disk of whoever runs it"],
+    ["without a shared state", { PULUMI_BACKEND_URL: "" }, "lies on the disk of whoever runs it"],
     [
       "with a state in a folder",
       { PULUMI_BACKEND_URL: "file:///tmp/x" },

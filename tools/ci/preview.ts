@@ -2,6 +2,7 @@
 // previewed; of any other the rendered files are compared, and the comment says why. Exit 1 when a preview fails.
 import { appendFileSync, readdirSync } from "node:fs";
 import { execa } from "execa";
+import { stateFolder } from "../../cli/state-folder.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
 import { commentOf, type Section, withoutSecrets } from "./comment.ts";
 import { writeComment } from "./github.ts";
@@ -19,9 +20,8 @@ const cli = (...args: string[]) =>
 function reasonForAll(): string | undefined {
   if (env.UNTRUSTED === "true")
     return "This pull request comes from a fork or from a bot, whose code gets no secrets";
-  const backend = env.PULUMI_BACKEND_URL ?? "";
-  if (backend === "" || backend.startsWith("file:"))
-    return "The state of this stack lies on the disk of whoever runs it (the variable PULUMI_BACKEND_URL names no shared backend)";
+  if (stateFolder() !== undefined)
+    return "The state of this stack lies on the disk of whoever runs it (PULUMI_BACKEND_URL names no shared backend)";
   return undefined;
 }
 
