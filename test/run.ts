@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { projectRoot } from "../infra/settings/sources.ts";
 import { ensureEngine } from "../tools/setup/engine.ts";
+import { goTool } from "../tools/setup/go-tool.ts";
 import type { Log } from "../tools/setup/log.ts";
 import { prepareDocker } from "./docker/host.ts";
 import { prepareJudges } from "./manifests/judges.ts";
@@ -26,7 +27,11 @@ const TIERS = ["unit", "manifests", "engine", "docker"];
 /** What a tier needs that may take minutes, once: no test waits that long. The result takes it back. */
 const PREPARATIONS: Record<string, (log: Log) => Promise<() => Promise<void>>> = {
   manifests: (log) => prepareJudges(log).then(() => () => Promise.resolve()),
-  engine: (log) => ensureEngine(log).then(() => () => Promise.resolve()),
+  engine: async (log) => {
+    await ensureEngine(log);
+    await goTool("versitygw", log);
+    return () => Promise.resolve();
+  },
   docker: (log) => ensureEngine(log).then(() => prepareDocker(log)),
 };
 /** What vitest is told for one tier alone. */

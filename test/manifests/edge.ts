@@ -2,12 +2,13 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders, request as plainRequest, type Server } from "node:http";
 import { request } from "node:https";
-import { type AddressInfo, createServer as createSocket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
 import type { Manifest } from "../../infra/kubernetes/manifest.ts";
 import { yamlText } from "../../infra/yaml.ts";
+import { freePort } from "../docker/host.ts";
 import { goTool } from "../../tools/setup/go-tool.ts";
 
 export interface Asked {
@@ -197,14 +198,4 @@ function dynamic(manifests: readonly Manifest[], backend: string) {
       services: { all: { loadBalancer: { servers: [{ url: backend }] } } },
     },
   };
-}
-
-function freePort(): Promise<number> {
-  const socket = createSocket();
-  return new Promise((resolve) =>
-    socket.listen(0, "127.0.0.1", () => {
-      const { port } = socket.address() as AddressInfo;
-      socket.close(() => resolve(port));
-    }),
-  );
 }
