@@ -7,11 +7,21 @@ import { securityHeaders } from "./headers.ts";
 
 type RouteName = "web" | "api" | "ingest";
 
-/** What one client may send. An office behind one address is many people; ingest takes recordings, which are large. */
-const LIMITS: Record<RouteName, { rate: number; bodyMiB: number }> = {
-  web: { rate: 200, bodyMiB: 4 },
-  api: { rate: 200, bodyMiB: 16 },
-  ingest: { rate: 1000, bodyMiB: 128 },
+interface Limits {
+  /** Requests a second; twice as many at once. */
+  rate: number;
+  /** Largest body, in MiB. */
+  body?: number;
+}
+
+/**
+ * What one client may send. An office behind one address is many people; ingest takes recordings, which are large. The
+ * dashboard has no limit of bodies: with one, Traefik passes an answer on only when it is whole, and pages are streamed.
+ */
+const LIMITS: Record<RouteName, Limits> = {
+  web: { rate: 200 },
+  api: { rate: 200, body: 16 },
+  ingest: { rate: 1000, body: 128 },
 };
 
 /** What Traefik does for each host name: TLS, redirects, headers, limits. */
@@ -22,14 +32,11 @@ export function ingress(settings: KubernetesSettings): Manifest[] {
   return [
     middleware("redirect-https", { redirectScheme: { scheme: "https", permanent: true } }),
     middleware("security-headers", { headers: securityHeaders(true) }),
-    ...routes.flatMap(({ name }) => limits(name, settings)),
-    ...routes.map(({ name, host, backend }) =>
-      rules(name, "websecure", [host], backend, settings, [
-        "security-headers",
-        `${name}-rate-limit`,
-        `${name}-body-limit`,
-      ]),
-    ),
+    ...routes.flatMap(({ name, host, backend }) => {
+      const limits = limiters(name, settings);
+      const names = limits.map(({ metadata }) => metadata.name);
+      return [...limits, rules(name, "websecure", [host], backend, settings, ["security-headers", ...names])];
+    }),
     ...(www === undefined
       ? []
       : [
@@ -76,11 +83,11 @@ function routesOf(settings: KubernetesSettings): Route[] {
   ];
 }
 
-function limits(name: RouteName, { cloudflare, limits: set }: KubernetesSettings): Manifest[] {
-  const { rate = LIMITS[name].rate, body = LIMITS[name].bodyMiB } = set[name] ?? {};
+function limiters(name: RouteName, settings: KubernetesSettings): Manifest[] {
+  const { rate, body } = limitsOf(name, settings);
   const ipStrategy = {
     // Behind Cloudflare the client is the last of those that are told; from anybody else Traefik takes no such word.
-    ...(cloudflare?.proxied && { depth: 1 }),
+    ...(settings.cloudflare?.proxied && { depth: 1 }),
     // A home has a /64 of addresses.
     ipv6Subnet: 64,
   };
@@ -88,8 +95,22 @@ function limits(name: RouteName, { cloudflare, limits: set }: KubernetesSettings
     middleware(`${name}-rate-limit`, {
       rateLimit: { average: rate, burst: 2 * rate, sourceCriterion: { ipStrategy } },
     }),
-    middleware(`${name}-body-limit`, { buffering: { maxRequestBodyBytes: body * 2 ** 20 } }),
+    ...(body === undefined
+      ? []
+      : [middleware(`${name}-body-limit`, { buffering: { maxRequestBodyBytes: body * 2 ** 20 } })]),
   ];
+}
+
+/** Where API and ingest share a host, nothing tells them apart: there the wider limits hold. */
+function limitsOf(name: RouteName, settings: KubernetesSettings): Limits {
+  const own = (of: RouteName): Limits => ({ ...LIMITS[of], ...settings.limits[of] });
+  const { api, ingest } = applicationHosts(settings);
+  if (name !== "api" || api !== ingest) return own(name);
+  const [first, second] = [own("api"), own("ingest")];
+  return {
+    rate: Math.max(first.rate, second.rate),
+    body: Math.max(first.body!, second.body!),
+  };
 }
 
 function middleware(name: string, spec: Record<string, unknown>): Manifest {

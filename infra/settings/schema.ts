@@ -125,11 +125,13 @@ const host = z.string(NOT_A_HOST).regex(/^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,251}[a-zA-
 
 const secretName = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, "is not the name of a Secret");
 
+/** Requests a second from one client; twice as many at once. */
+const rate = wholeNumber("is not a whole number of requests a second").min(1, "is below 1").optional();
 const requestLimits = z.strictObject({
-  /** Requests a second; twice as many at once. */
-  rate: wholeNumber("is not a whole number of requests a second").min(1, "is below 1").optional(),
-  /** Largest body of a request, as `16M` or `1G`; in MiB once parsed. */
-  body: memory.optional(),
+  web: z.strictObject({ rate }).optional(),
+  /** `body`: largest body of a request, as `16M` or `1G`; in MiB once parsed. */
+  api: z.strictObject({ rate, body: memory.optional() }).optional(),
+  ingest: z.strictObject({ rate, body: memory.optional() }).optional(),
 });
 
 const address = z
@@ -224,7 +226,7 @@ export const kubernetesSchema = z
     www: flag.optional(),
     cloudflare: cloudflare.optional(),
     /** What one client may send, by who is asked. Default: `infra/edge/ingress.ts`. */
-    limits: z.partialRecord(z.enum(["web", "api", "ingest"]), requestLimits).default({}),
+    limits: requestLimits.default({}),
     /** Traefik's own dashboard at traefik.<domain>, for this user with TRAEFIK_DASHBOARD_PASSWORD. Default: none. */
     traefikDashboard: z
       .strictObject({

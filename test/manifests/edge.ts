@@ -25,6 +25,8 @@ export interface Asked {
 export interface Answer {
   status: number;
   headers: IncomingHttpHeaders;
+  /** In how many parts the body came. */
+  parts: number;
   /** What the service behind has seen; empty when Traefik has answered itself. */
   seen: { service?: string; url?: string; headers?: Record<string, string> };
 }
@@ -59,6 +61,11 @@ export class Edge {
         const { host, ...headers } = request.headers;
         const { "x-service": service } = headers;
         response.setHeader("content-type", "application/json");
+        if (request.url === "/streamed") {
+          // The rest only after the beginning has had the time to arrive.
+          response.write(" ");
+          return void setTimeout(() => response.end("{}"), 300);
+        }
         response.end(JSON.stringify({ service, host, url: request.url, headers }));
       });
     });
@@ -124,13 +131,17 @@ export class Edge {
     };
     return new Promise((resolve, reject) => {
       const sent = send(options, (response) => {
-        let text = "";
-        response.on("data", (part: Buffer) => (text += part.toString()));
+        let [text, parts] = ["", 0];
+        response.on("data", (part: Buffer) => {
+          text += part.toString();
+          parts++;
+        });
         response.on("end", () => {
           const own = response.headers["content-type"] === "application/json";
           resolve({
             status: response.statusCode!,
             headers: response.headers,
+            parts,
             seen: own ? (JSON.parse(text) as Answer["seen"]) : {},
           });
         });

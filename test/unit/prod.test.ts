@@ -121,7 +121,8 @@ describe("the stack prod", () => {
       ...[
         "redirect-https",
         "security-headers",
-        ...["web", "api", "ingest"].flatMap((name) => [`${name}-rate-limit`, `${name}-body-limit`]),
+        ...["web", "api", "ingest"].map((name) => `${name}-rate-limit`),
+        ...["api", "ingest"].map((name) => `${name}-body-limit`),
       ].map((name) => `kubernetes:traefik.io/v1alpha1:Middleware rejourney-ingress-middleware-${name}`),
       ...["web", "api", "ingest", "http"].map(
         (name) => `kubernetes:networking.k8s.io/v1:Ingress rejourney-ingress-ingress-${name}`,

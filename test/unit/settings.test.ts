@@ -372,6 +372,7 @@ describe("a cluster", () => {
       "rejourney:cloudflare.zoneId is not a zone's ID (32 hex digits, on its overview page)",
     ],
     [{ limits: { s3: { rate: 5 } } }, "rejourney:limits.s3 is unknown"],
+    [{ limits: { web: { body: "4M" } } }, "rejourney:limits.web.body is unknown"],
     [{ limits: { api: { rate: 0 } } }, "rejourney:limits.api.rate is below 1"],
     [
       { limits: { api: { body: "16" } } },
