@@ -1,7 +1,6 @@
 import { DnsRecords, lookUpRecords } from "../infra/edge/dns.ts";
 import { keepsRecords } from "../infra/edge/dns-plan.ts";
 import { KubernetesDeployment } from "../infra/kubernetes/deployment.ts";
-import { valuesInUse } from "../infra/kubernetes/secrets.ts";
 import { SecretStore } from "../infra/secrets/store.ts";
 import type { KubernetesSettings } from "../infra/settings/load.ts";
 
@@ -13,10 +12,7 @@ export async function prod(settings: KubernetesSettings) {
   });
   // Looked up first: what is in the way is told before anything is changed.
   const dns = keepsRecords(settings)
-    ? await lookUpRecords(
-        settings,
-        valuesInUse(settings, store).apply(({ CLOUDFLARE_API_TOKEN: token }) => token),
-      )
+    ? await lookUpRecords(settings, store.values.CLOUDFLARE_API_TOKEN)
     : undefined;
   const deployment = new KubernetesDeployment("rejourney", { settings, store }, { dependsOn: store });
   if (dns !== undefined) new DnsRecords("rejourney-dns", dns, { dependsOn: deployment });

@@ -19,10 +19,10 @@ export interface DnsRecordsArgs {
  */
 export async function lookUpRecords(
   settings: ZoneSettings,
-  apiToken: pulumi.Input<string>,
+  token: pulumi.Output<string>,
 ): Promise<DnsRecordsArgs> {
   const { zoneId } = settings.cloudflare;
-  const provider = new cloudflare.Provider("rejourney-cloudflare", { apiToken });
+  const provider = new cloudflare.Provider("rejourney-cloudflare", { apiToken: token.apply(needed) });
   const found = await Promise.all(
     publicHosts(settings).map(({ host }) =>
       cloudflare.getDnsRecords({ zoneId, name: { exact: host } }, { provider }),
@@ -38,6 +38,13 @@ export async function lookUpRecords(
     );
   const settled = records.map(async (record) => ({ ...record, adopted: await wasAdopted(record) }));
   return { zoneId, provider, records: await Promise.all(settled) };
+}
+
+function needed(token: string): string {
+  if (token !== "") return token;
+  throw new pulumi.RunError(
+    "CLOUDFLARE_API_TOKEN: no value, and rejourney:cloudflare has a zone. Mend: add it to .env, then run the same command again",
+  );
 }
 
 /**

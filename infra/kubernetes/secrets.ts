@@ -31,7 +31,7 @@ export function valuesInUse(settings: KubernetesSettings, store: SecretStore): V
 
 /** The keys without a value that something cannot start without. */
 export function missingKeys(
-  { registry, tls, traefikDashboard, cloudflare }: KubernetesSettings,
+  { registry, tls, traefikDashboard }: KubernetesSettings,
   values: Readonly<Record<SecretKey, string>>,
 ): SecretKey[] {
   const needed = groups()
@@ -41,7 +41,6 @@ export function missingKeys(
     ...(registry === undefined ? [] : (["REGISTRY_TOKEN"] as const)),
     ...(tls === "cloudflare-origin" ? (["ORIGIN_CERTIFICATE", "ORIGIN_PRIVATE_KEY"] as const) : []),
     ...(traefikDashboard === undefined ? [] : (["TRAEFIK_DASHBOARD_PASSWORD"] as const)),
-    ...(cloudflare?.zoneId === undefined ? [] : (["CLOUDFLARE_API_TOKEN"] as const)),
   ];
   return [...needed, ...asked].filter((key) => values[key] === "");
 }

@@ -18,13 +18,16 @@ export default async function program() {
   const cloudflare = { zoneId: "${ZONE}", addresses: process.env.ADDRESSES.split(",") };
   const config = { target: "kubernetes", domain: "r.example.com", release: "1", acmeEmail: "a@example.com", cloudflare };
   const settings = loadKubernetesSettings({ stack: "prod", config, env: parseEnvFile("") });
-  new DnsRecords("rejourney-dns", await lookUpRecords(settings, pulumi.secret("a-token-of-cloudflare")));
+  // As the secrets of a stack are kept.
+  const { output } = new pulumi.Stash("token", { input: pulumi.secret(process.env.TOKEN) });
+  new DnsRecords("rejourney-dns", await lookUpRecords(settings, output));
 }
 `;
 
 interface DnsRecord {
   id: string;
   name: string;
+  type?: string;
   content: string;
   comment?: string | undefined;
 }
@@ -55,7 +58,11 @@ const shown = () =>
     .map(({ name, content }) => `${name.split(".")[0]} ${content}`)
     .sort();
 
-async function pulumi(args: readonly string[], addresses = "203.0.113.10"): Promise<Ran> {
+async function pulumi(
+  args: readonly string[],
+  addresses = "203.0.113.10",
+  token = "a-token-of-cloudflare",
+): Promise<Ran> {
   const { pulumi: cli } = await ensureEngine(() => {});
   const standIns = join(projectRoot, "tools", "standins", "bin");
   return ended(
@@ -75,16 +82,33 @@ async function pulumi(args: readonly string[], addresses = "203.0.113.10"): Prom
         PULUMI_SKIP_UPDATE_CHECK: "true",
         CLOUDFLARE_RECORDS: records,
         ADDRESSES: addresses,
+        TOKEN: token,
       },
     }),
   );
 }
 
 async function up(addresses?: string): Promise<string> {
-  const { status, stdout, stderr } = await pulumi(["up", "--yes", "--stack", "prod"], addresses);
+  const { status, stdout, stderr } = await pulumi(
+    ["up", "--yes", "--skip-preview", "--stack", "prod"],
+    addresses,
+  );
   expect(status, stdout + stderr).toBe(0);
   return stdout;
 }
+
+test("without a token the run ends before anything, and says what is missing", async () => {
+  const { status, stdout } = await pulumi(["preview", "--stack", "prod"], undefined, "");
+  expect(status).not.toBe(0);
+  expect(stdout).toContain("CLOUDFLARE_API_TOKEN: no value, and rejourney:cloudflare has a zone. Mend:");
+});
+
+test("a conflict shows in the first preview", async () => {
+  write([{ id: "of-others", name: "r.example.com", type: "A", content: "198.51.100.7" }]);
+  const { status, stdout } = await pulumi(["preview", "--stack", "prod"]);
+  expect(status).not.toBe(0);
+  expect(stdout).toContain("r.example.com has a record (A 198.51.100.7) that this stack has not made");
+});
 
 test("records are made, one that is there is adopted, and a second run changes nothing", async () => {
   const there = {
@@ -115,7 +139,10 @@ test("a record of the stack whose comment somebody removes is neither imported n
 
 test("another address is refused while a record of somebody else would be left behind", async () => {
   const before = read();
-  const { status, stdout } = await pulumi(["up", "--yes", "--stack", "prod"], "203.0.113.20");
+  const { status, stdout } = await pulumi(
+    ["up", "--yes", "--skip-preview", "--stack", "prod"],
+    "203.0.113.20",
+  );
   expect(status).not.toBe(0);
   expect(stdout).toContain(
     "api.r.example.com has a record (A 203.0.113.10) that this stack has not made. Mend: at Cloudflare, point it to 203.0.113.20, where it is adopted, or remove it",
@@ -141,7 +168,10 @@ test("a second node is a second record, and goes again", async () => {
 
 test("with the stack go the records that it has made, and no other; no file ever held the token", async () => {
   for (const text of project.files("state").values()) expect(text).not.toContain("a-token-of-cloudflare");
-  const { status, stderr } = await pulumi(["destroy", "--yes", "--stack", "prod"], "203.0.113.20");
+  const { status, stderr } = await pulumi(
+    ["destroy", "--yes", "--skip-preview", "--stack", "prod"],
+    "203.0.113.20",
+  );
   expect({ status, stderr }).toMatchObject({ status: 0 });
   expect(read().map(({ id }) => id)).toEqual(["one-by-hand"]);
 });

@@ -10,7 +10,7 @@ import { missingKeys } from "../../infra/kubernetes/secrets.ts";
 import { prod } from "../../stacks/prod.ts";
 import { pem } from "./certificate.ts";
 import { GENERATOR, recorded, type Registered, slotOf, STASH, STORE, valueOf } from "./mocks.ts";
-import { GOOD, kubernetesSettings, OTHER, ZONE } from "./values.ts";
+import { GOOD, kubernetesSettings, OTHER } from "./values.ts";
 
 const SECRETS = [
   "app-secret",
@@ -330,11 +330,9 @@ describe("the Secrets", () => {
       ORIGIN_CERTIFICATE: "",
       ORIGIN_PRIVATE_KEY: "",
       TRAEFIK_DASHBOARD_PASSWORD: "",
-      CLOUDFLARE_API_TOKEN: "",
     };
     expect(missing(edge)).toEqual([]);
-    const zone = { zoneId: ZONE, addresses: ["203.0.113.10"] };
-    expect(missing(edge, { tls: "cloudflare-origin", cloudflare: zone, traefikDashboard: {} })).toEqual(
+    expect(missing(edge, { tls: "cloudflare-origin", cloudflare: {}, traefikDashboard: {} })).toEqual(
       Object.keys(edge),
     );
   });
