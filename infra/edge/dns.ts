@@ -70,6 +70,8 @@ export class DnsRecords extends pulumi.ComponentResource {
         {
           parent: this,
           provider,
+          // A component hands this on to nobody; so a stack that goes loses its names before what they lead to.
+          ...(opts?.dependsOn !== undefined && { dependsOn: opts.dependsOn }),
           // Of a record that it was imported from before, it changes nothing.
           ...(adopted && existing !== undefined && { import: `${zoneId}/${existing}` }),
           retainOnDelete: adopted,

@@ -4,6 +4,7 @@ import { type Manifest, NAMESPACE, namespaced } from "../kubernetes/manifest.ts"
 import type { KubernetesSettings } from "../settings/load.ts";
 import { tlsSecretOf } from "./certificates.ts";
 import { securityHeaders } from "./headers.ts";
+import { rateLimit } from "./rate-limit.ts";
 
 type RouteName = "web" | "api" | "ingest";
 
@@ -85,16 +86,8 @@ function routesOf(settings: KubernetesSettings): Route[] {
 
 function limiters(name: RouteName, settings: KubernetesSettings): Manifest[] {
   const { rate, body } = limitsOf(name, settings);
-  const ipStrategy = {
-    // Behind Cloudflare the client is the last of those that are told; from anybody else Traefik takes no such word.
-    ...(settings.cloudflare?.proxied && { depth: 1 }),
-    // A home has a /64 of addresses.
-    ipv6Subnet: 64,
-  };
   return [
-    middleware(`${name}-rate-limit`, {
-      rateLimit: { average: rate, burst: 2 * rate, sourceCriterion: { ipStrategy } },
-    }),
+    middleware(`${name}-rate-limit`, rateLimit(rate, settings)),
     ...(body === undefined
       ? []
       : [middleware(`${name}-body-limit`, { buffering: { maxRequestBodyBytes: body * 2 ** 20 } })]),

@@ -1,10 +1,8 @@
-import { createHmac } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
-import bcrypt from "bcryptjs";
 import { connectionUrlsOf } from "../app/connections.ts";
 import type { SecretName } from "../app/secrets.ts";
 import { ORIGIN_SECRET } from "../edge/certificates.ts";
-import { DASHBOARD_SECRET } from "../edge/dashboard.ts";
+import { DASHBOARD_SECRET, htpasswd } from "../edge/dashboard.ts";
 import type { SecretStore } from "../secrets/store.ts";
 import type { KubernetesSettings } from "../settings/load.ts";
 import { type Manifest, namespaced, SYSTEM_NAMESPACE } from "./manifest.ts";
@@ -87,13 +85,11 @@ function originCertificate(values: Values): Manifest {
   return namespaced("v1", "Secret", ORIGIN_SECRET, { type: "kubernetes.io/tls", data });
 }
 
-/** Who may see Traefik's dashboard, as htpasswd writes it. */
+/** Who may see Traefik's dashboard. */
 function dashboardUser(user: string, values: Values, hashKey: pulumi.Input<string>): Manifest {
-  const data = pulumi.all([values, hashKey]).apply(([{ TRAEFIK_DASHBOARD_PASSWORD: password }, key]) => {
-    const salt = createHmac("sha256", key).update(`dashboard ${user} ${password}`).digest().subarray(0, 16);
-    const hash = bcrypt.hashSync(password, `$2b$10$${bcrypt.encodeBase64(salt, 16)}`);
-    return { users: base64(`${user}:${hash}\n`) };
-  });
+  const data = pulumi
+    .all([values, hashKey])
+    .apply(([all, key]) => ({ users: base64(htpasswd(user, all.TRAEFIK_DASHBOARD_PASSWORD, key)) }));
   const beside = { namespace: SYSTEM_NAMESPACE };
   return namespaced("v1", "Secret", DASHBOARD_SECRET, { type: "Opaque", data }, beside);
 }

@@ -62,7 +62,7 @@ export function notGenerated(config: Record<string, unknown>, { entries }: EnvFi
 }
 
 /** The variables that a source gives, `.env` before the stack's settings, and what is wrong with them. */
-export function givenVariables(configured: unknown, { entries, name: file }: EnvFile) {
+export function givenVariables(target: Target, configured: unknown, { entries, name: file }: EnvFile) {
   const texts = new Map(Object.entries(configured ?? {}).map(([key, value]) => [key, String(value)]));
   const given: Partial<Record<VariableName, string>> = {};
   const problems: Problem[] = [];
@@ -71,22 +71,11 @@ export function givenVariables(configured: unknown, { entries, name: file }: Env
     const value = entry?.value ?? texts.get(name);
     if (value === undefined) continue;
     given[name] = value;
-    const what = variableFault(name, value);
+    const what = variableFault(name, value, target);
     const place = entry === undefined ? `rejourney:variables.${name}` : `line ${entry.line} of ${file}`;
     if (what !== undefined) problems.push({ key: name, what, mend: `correct ${place}, or remove it` });
   }
   return { given, problems };
-}
-
-/** A cluster serves every address by HTTPS at its usual port, and nothing else. */
-export function publicUrlProblems(variables: Partial<Record<VariableName, string>>): Problem[] {
-  const names = ["PUBLIC_DASHBOARD_URL", "PUBLIC_API_URL", "PUBLIC_INGEST_URL"] as const;
-  return names.flatMap((key) => {
-    const url = URL.parse(variables[key] ?? "https://absent");
-    return url === null || (url.protocol === "https:" && url.port === "")
-      ? []
-      : [{ key, what: "is not of the form https://host, without a port", mend: `correct ${key}` }];
-  });
 }
 
 /** An external S3 asks for all that leads to it. */

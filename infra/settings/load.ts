@@ -11,7 +11,6 @@ import {
   givenVariables,
   missingStorage,
   notGenerated,
-  publicUrlProblems,
   RELEASE_VARIABLE,
   splitConfig,
   unknownEnvKeys,
@@ -91,7 +90,7 @@ export function loadSettings({ stack, config, env, taken }: SettingsInput): Sett
     { reportInput: true },
   );
   const secrets = givenSecrets(secret, env);
-  const variables = givenVariables(plain.variables, env);
+  const variables = givenVariables(target, plain.variables, env);
   const unknown = unknownEnvKeys(env);
   const problems = [
     ...env.problems,
@@ -101,7 +100,6 @@ export function loadSettings({ stack, config, env, taken }: SettingsInput): Sett
     ),
     ...missingEmail(parsed.data, file),
     ...missingRelease(parsed.data, file),
-    ...(target === "kubernetes" ? publicUrlProblems(variables.given) : []),
     ...originProblems(parsed.data, variables.given, secrets.given),
     ...secretProblems(secrets.given),
     ...variables.problems,

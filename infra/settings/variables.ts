@@ -83,10 +83,21 @@ const RULES: Partial<Record<VariableName, VariableRule>> = {
   },
 };
 
+/** A cluster serves every address by HTTPS at its usual port, and nothing else. */
+const CLUSTER_URL: VariableRule = {
+  accepts: (value) => isWebUrl(value) && new URL(value).origin === `https://${new URL(value).hostname}`,
+  what: "is not a URL of the form https://host, without a port",
+};
+const CLUSTER_RULES: Partial<Record<VariableName, VariableRule>> = {
+  PUBLIC_DASHBOARD_URL: CLUSTER_URL,
+  PUBLIC_API_URL: CLUSTER_URL,
+  PUBLIC_INGEST_URL: CLUSTER_URL,
+};
+
 /** What is wrong with the value of a variable, as the end of a sentence; undefined when nothing is. */
-export function variableFault(name: VariableName, value: string): string | undefined {
+export function variableFault(name: VariableName, value: string, target: Target): string | undefined {
   if (value.trim() === "") return "is empty";
-  const rule = RULES[name];
+  const rule = (target === "kubernetes" ? CLUSTER_RULES[name] : undefined) ?? RULES[name];
   return rule === undefined || rule.accepts(value) ? undefined : rule.what;
 }
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { htpasswd } from "../../infra/edge/dashboard.ts";
 import { manifests } from "../unit/manifests.ts";
 import { Edge } from "./edge.ts";
 
@@ -98,7 +99,8 @@ describe("behind Cloudflare", () => {
   let edge: Edge;
   // This machine plays Cloudflare's part.
   beforeAll(
-    async () => void (edge = await Edge.start(manifests({ ...CONFIG, cloudflare: {} }), "127.0.0.1/32")),
+    async () =>
+      void (edge = await Edge.start(manifests({ ...CONFIG, cloudflare: {} }), { trusted: "127.0.0.1/32" })),
   );
   afterAll(() => edge.stop());
   const statuses = async (forwarded: (index: number) => string) =>
@@ -117,5 +119,40 @@ describe("behind Cloudflare", () => {
     expect(await statuses((index) => `198.51.100.${index}, 192.0.2.1`)).toEqual(new Set([200, 429]));
     expect(await statuses((index) => `2001:db8:1:2::${index + 1}`)).toEqual(new Set([200, 429]));
     expect(await statuses((index) => `2001:db8:2:${index}::1`)).toEqual(new Set([200]));
+  });
+});
+
+describe("the dashboard of Traefik", () => {
+  let edge: Edge;
+  beforeAll(async () => {
+    const users = htpasswd("ops", "a-password", "a-key");
+    edge = await Edge.start(manifests({ traefikDashboard: { user: "ops" } }), { users });
+  });
+  afterAll(() => edge.stop());
+  const ask = (path: string, login?: string) =>
+    edge.ask({
+      host: "traefik.r.example.com",
+      path,
+      headers: login === undefined ? {} : { authorization: `Basic ${Buffer.from(login).toString("base64")}` },
+    });
+
+  test("opens for its user alone", async () => {
+    for (const path of ["/", "/dashboard/", "/api/rawdata"]) {
+      for (const login of [undefined, "ops:wrong", "other:a-password"])
+        expect({ path, login, status: (await ask(path, login)).status }).toEqual({
+          path,
+          login,
+          status: 401,
+        });
+    }
+    // What is built from the Go module has the dashboard's API, and not its pages.
+    expect((await ask("/api/rawdata", "ops:a-password")).status).toBe(200);
+    const { status, headers } = await edge.ask({ host: "traefik.r.example.com", plain: true });
+    expect([status, headers.location]).toEqual([301, "https://traefik.r.example.com/"]);
+  });
+
+  test("is asked for a password only so often", async () => {
+    const all = await Promise.all(Array.from({ length: 200 }, () => ask("/", "ops:wrong")));
+    expect(new Set(all.map(({ status }) => status))).toEqual(new Set([401, 429]));
   });
 });

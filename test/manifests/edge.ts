@@ -43,11 +43,14 @@ export class Edge {
   #service: Server | undefined;
   readonly #ports = { web: 0, websecure: 0 };
 
-  /** `trusted` replaces the proxies that are believed. */
-  static async start(manifests: readonly Manifest[], trusted?: string): Promise<Edge> {
+  /** `trusted` replaces the proxies that are believed; `users` is what the dashboard's Secret holds. */
+  static async start(
+    manifests: readonly Manifest[],
+    { trusted, users = "" }: { trusted?: string; users?: string } = {},
+  ): Promise<Edge> {
     const edge = new Edge();
     try {
-      await edge.#start(manifests, trusted);
+      await edge.#start(manifests, trusted, users);
       return edge;
     } catch (error) {
       await edge.stop();
@@ -55,7 +58,7 @@ export class Edge {
     }
   }
 
-  async #start(manifests: readonly Manifest[], trusted: string | undefined): Promise<void> {
+  async #start(manifests: readonly Manifest[], trusted: string | undefined, users: string): Promise<void> {
     const service = createServer((request, response) => {
       request.resume().on("end", () => {
         const { host, ...headers } = request.headers;
@@ -72,7 +75,7 @@ export class Edge {
     this.#service = service;
     await new Promise<void>((resolve) => service.listen(0, "127.0.0.1", resolve));
     const backend = `http://127.0.0.1:${(service.address() as AddressInfo).port}`;
-    writeFileSync(join(this.#folder, "dynamic.yml"), yamlText(dynamic(manifests, backend)));
+    writeFileSync(join(this.#folder, "dynamic.yml"), yamlText(dynamic(manifests, backend, users)));
     for (const name of ["web", "websecure"] as const) this.#ports[name] = await freePort();
     const config = manifests.find(({ kind }) => kind === "HelmChartConfig")!.spec as {
       valuesContent: string;
@@ -90,6 +93,7 @@ export class Edge {
           ([name, port]) => `--entryPoints.${name}.address=127.0.0.1:${port}`,
         ),
         `--providers.file.filename=${join(this.#folder, "dynamic.yml")}`,
+        "--api=true", // as the chart has it
         "--global.sendanonymoususage=false",
         "--global.checknewversion=false",
       ],
@@ -171,11 +175,21 @@ interface IngressSpec {
   rules: { host: string; http: { paths: { path: string; backend: { service: { name: string } } }[] } }[];
 }
 
+interface RouteSpec {
+  entryPoints: string[];
+  routes: [{ match: string; middlewares: { name: string }[]; services: [{ name: string }] }];
+  tls?: object;
+}
+
 /** The manifests in the form of Traefik's file provider. Each service tells its name by a header. */
-function dynamic(manifests: readonly Manifest[], backend: string) {
+function dynamic(manifests: readonly Manifest[], backend: string, users: string) {
   const ofKind = (kind: string) => manifests.filter((manifest) => manifest.kind === kind);
   const middlewares: Record<string, unknown> = Object.fromEntries(
-    ofKind("Middleware").map(({ metadata, spec }) => [metadata.name, spec]),
+    // A Secret is the one thing that a file has no word for.
+    ofKind("Middleware").map(({ metadata, spec }) => [
+      metadata.name,
+      "basicAuth" in (spec as object) ? { basicAuth: { users: [users.trim()], removeHeader: true } } : spec,
+    ]),
   );
   const routers = ofKind("Ingress").flatMap(({ metadata, spec }) => {
     const { annotations = {}, name } = metadata;
@@ -198,6 +212,15 @@ function dynamic(manifests: readonly Manifest[], backend: string) {
       ]),
     );
   });
+  const dashboards = ofKind("IngressRoute").map(({ metadata, spec }): [string, object] => {
+    const { entryPoints, routes, tls } = spec as RouteSpec;
+    const { match: rule, middlewares, services } = routes[0];
+    const names = middlewares.map(({ name }) => name);
+    return [
+      metadata.name,
+      { rule, entryPoints, middlewares: names, service: services[0].name, tls: tls && {} },
+    ];
+  });
   const told = ["web", "api"].map((name): [string, object] => [
     `service-${name}`,
     { headers: { customRequestHeaders: { "X-Service": name } } },
@@ -205,7 +228,7 @@ function dynamic(manifests: readonly Manifest[], backend: string) {
   return {
     http: {
       middlewares: { ...middlewares, ...Object.fromEntries(told) },
-      routers: Object.fromEntries(routers),
+      routers: Object.fromEntries([...routers, ...dashboards]),
       services: { all: { loadBalancer: { servers: [{ url: backend }] } } },
     },
   };

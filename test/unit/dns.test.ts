@@ -118,8 +118,7 @@ describe("the stack prod", () => {
     expect(web!.inputs).not.toHaveProperty("existing");
     expect(api).toMatchObject({ import: undefined, retainOnDelete: false, inputs: { comment: OWN } });
     expect(providers[web!.name]).toMatch(/::rejourney-cloudflare::/);
-    const component = registered.find(({ type }) => type === "rejourney:edge:DnsRecords");
-    expect(component!.dependsOn).toEqual(["rejourney"]);
+    for (const { dependsOn } of records) expect(dependsOn).toEqual(["rejourney"]);
     const provider = registered.find(({ name }) => name === "rejourney-cloudflare");
     expect(provider).toMatchObject({ secret: ["apiToken"], inputs: { apiToken: "token" } });
   });

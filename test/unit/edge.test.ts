@@ -66,7 +66,7 @@ describe("the hosts", () => {
   ])("are reached by HTTPS alone, at its port: not %s", (env) => {
     const [key] = env.split("=");
     expect(() => kubernetesSettings({}, env)).toThrow(
-      `${key} is not of the form https://host, without a port.\n    Mend: correct ${key}`,
+      `${key} is not a URL of the form https://host, without a port.\n    Mend: correct line 1 of .env, or remove it`,
     );
   });
 });
@@ -300,15 +300,19 @@ describe("Traefik", () => {
         spec: {
           entryPoints: ["websecure"],
           routes: [
-            { match: "Host(`traefik.r.example.com`)", middlewares: [{ name: "rejourney-dashboard-auth" }] },
+            {
+              match: "Host(`traefik.r.example.com`)",
+              // Counted first: to check a password is dear.
+              middlewares: [{ name: "rejourney-dashboard-rate-limit" }, { name: "rejourney-dashboard-auth" }],
+            },
           ],
           tls: { secretName: "traefik-tls" },
         },
       },
     ]);
-    const auth = ofKind(all, "Middleware").find(({ metadata }) => metadata.namespace === "kube-system");
+    const auth = ofKind(all, "Middleware").find(({ spec }) => "basicAuth" in (spec as object));
     expect(auth).toMatchObject({
-      metadata: { name: "rejourney-dashboard-auth" },
+      metadata: { name: "rejourney-dashboard-auth", ...beside },
       spec: { basicAuth: { secret: "traefik-dashboard-auth-secret", removeHeader: true } },
     });
     expect(routes(all).http!.to).toContain("traefik.r.example.com/ → web:8080");

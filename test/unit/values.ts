@@ -10,6 +10,20 @@ import {
 export const GOOD = "9f2c47d1a0b35e68c1d27f4ae9038b56d4f10c7e82a95b3617ef0d4c8ba62915";
 export const OTHER = "1b7e90c35ad24f8861f3c0d97e2ba45c08d6f1e7934ab25c7d10f8e63b94a5c2";
 
+/** The secrets that nobody makes but their provider or owner. */
+export const FROM_OUTSIDE = [
+  "SMTP_PASS",
+  "GITHUB_CLIENT_SECRET",
+  "STRIPE_SECRET_KEY",
+  "STRIPE_WEBHOOK_SECRET",
+  "TURNSTILE_SECRET_KEY",
+  "REGISTRY_TOKEN",
+  "ORIGIN_CERTIFICATE",
+  "ORIGIN_PRIVATE_KEY",
+  "TRAEFIK_DASHBOARD_PASSWORD",
+  "CLOUDFLARE_API_TOKEN",
+];
+
 /** A zone at Cloudflare. */
 export const ZONE = "0123456789abcdef0123456789abcdef";
 
