@@ -30,15 +30,26 @@ export async function listed(args: readonly string[]): Promise<string[]> {
   return (await docker(args)).split("\n").filter((line) => line !== "");
 }
 
-/** Removes every container, network and volume of a name. */
+/** Removes every container, volume and network of a name. */
 export async function removeAll(name = PREFIX): Promise<void> {
   const filter = `--filter=name=${name}`;
   const containers = await listed(["ps", "--all", "--quiet", filter]);
   if (containers.length > 0) await docker(["rm", "--force", "--volumes", ...containers]);
-  for (const kind of ["network", "volume"]) {
-    const found = await listed([kind, "ls", "--quiet", filter]);
-    if (found.length > 0) await docker([kind, "rm", ...found]);
-  }
+  const volumes = await listed(["volume", "ls", "--quiet", filter]);
+  if (volumes.length > 0) await docker(["volume", "rm", ...volumes]);
+  for (const network of await listed(["network", "ls", "--quiet", filter])) await removeNetwork(network);
+}
+
+/**
+ * Docker Engine 20.10 now and then still counts a container that is gone (moby issue 42119); such a network can be
+ * removed only once the engine has been started again, which the next run does.
+ */
+async function removeNetwork(id: string): Promise<void> {
+  const { failed, stderr } = await execa("docker", ["network", "rm", id], { reject: false });
+  if (!failed) return;
+  const attached = await listed(["ps", "--all", `--filter=network=${id}`, "--format={{.Names}}"]);
+  if (attached.length > 0 || !stderr.includes("has active endpoints"))
+    throw new Error(`Left: a network, with ${attached.join(", ") || "no container"}: ${stderr}`);
 }
 
 /**
