@@ -2,6 +2,7 @@
 // A `docker` for tests of all that is around it: it keeps no container, only what it was asked to bring up. It keeps
 // its calls in `calls.jsonl` beside itself, the project in `up.yml`, and waits in a migration while there is a `hold`.
 // It has no volume, and port 8080 is its own. Every image is there; with `out-of-reach`, those that are made on this machine alone.
+// With `stale`, it does not remove networks.
 import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -27,7 +28,7 @@ else if (verb === "run" && args.at(-1) === "migrate") await held();
 else if (verb === "up" && args.includes("--remove-orphans")) writeFileSync(here("up.yml"), input);
 else if (args.includes("--hash=*"))
   for (const service of Object.keys(parse(input).services)) print(`${service} same`);
-else if (verb === "down") rmSync(here("up.yml"), { force: true });
+else if (verb === "down") down();
 else if (args[0] !== "compose") throw new Error(`unexpected: docker ${args.join(" ")}`);
 
 function image(reference) {
@@ -37,6 +38,13 @@ function image(reference) {
   }
   const digit = existsSync(here("digest")) ? readFileSync(here("digest"), "utf8") : "1";
   print(`${reference.replace(/:[^:/]*$/, "")}@sha256:${digit.repeat(64)}`);
+}
+
+function down() {
+  rmSync(here("up.yml"), { force: true });
+  if (!existsSync(here("stale"))) return;
+  process.stderr.write("failed to remove network n: network n id 1 has active endpoints\n");
+  process.exit(1);
 }
 
 function containers() {

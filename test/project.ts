@@ -186,6 +186,13 @@ export class FakeDocker {
     else writeFileSync(mark, "");
   }
 
+  /** Makes Docker Engine count containers that are gone, or no longer. */
+  stale(stale: boolean): void {
+    const mark = this.#project.path("bin", "stale");
+    if (stale) writeFileSync(mark, "");
+    else rmSync(mark);
+  }
+
   /** From now on, the digest of every image is this hex digit, 64 times. */
   digest(digit: string): void {
     writeFileSync(this.#project.path("bin", "digest"), digit);

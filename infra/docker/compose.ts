@@ -7,6 +7,9 @@ const PASSED_ON = /^(PATH|HOME|SSH_AUTH_SOCK|XDG_RUNTIME_DIR|DOCKER_.*)$/;
 /** Seconds; a service is called ill 90 seconds after its start at the latest. */
 const WAIT = ["--detach", "--no-deps", "--wait", "--wait-timeout=300"];
 const SHOWN_LINES = 15;
+/** Where a container is still there, Compose leaves its network in peace; this is Docker Engine's mistake (moby issue 42119). */
+const STALE_NETWORK =
+  " Docker Engine still counts a container that is gone.\n  Mend: systemctl restart docker, then the same command again";
 /** The shortest secret that is taken out of what is printed; less would tear every text apart. */
 const REDACTED_LENGTH = 4;
 
@@ -42,10 +45,14 @@ export class Compose {
       buffer: false,
       reject: false,
     });
-    for await (const line of child.iterable({ from: "all" })) if (!isBeginning(line)) this.say(line);
+    let mend = "";
+    for await (const line of child.iterable({ from: "all" })) {
+      if (!isBeginning(line)) this.say(line);
+      if (line.includes("has active endpoints")) mend = STALE_NETWORK;
+    }
     const { exitCode, message } = await child;
     if (exitCode === undefined) throw new Error(this.#redacted(message ?? "docker was ended"));
-    if (exitCode !== 0) throw new Error(`docker compose ${args[0]} ended with exit code ${exitCode}.`);
+    if (exitCode !== 0) throw new Error(`docker compose ${args[0]} ended with exit code ${exitCode}.${mend}`);
   }
 
   /** `docker compose up`, until what it starts is healthy. Throws when something does not become so. */

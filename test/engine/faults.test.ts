@@ -230,3 +230,21 @@ describe("a state that other plugins wrote", () => {
     writeFileSync(file, text);
   });
 });
+
+describe("a network that Docker Engine does not let go", () => {
+  test("ends down with what mends it, and the same command goes on from there", async () => {
+    docker.stale(true);
+    const { status, stderr } = await project.rejourney(["down", "--yes"]);
+    expect(status).toBe(1);
+    expect(stderr).toContain(
+      "docker compose down ended with exit code 1. Docker Engine still counts a container that is gone.",
+    );
+    expect(stderr).toContain("Mend: systemctl restart docker, then the same command again");
+    docker.stale(false);
+    const again = await project.rejourney(["down", "--yes"]);
+    expect({ status: again.status, stdout: again.stdout }).toEqual({
+      status: 0,
+      stdout: expect.stringContaining("Data and secrets are kept.") as string,
+    });
+  });
+});
