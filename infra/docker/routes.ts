@@ -4,7 +4,7 @@ import type { DockerSettings } from "../settings/load.ts";
 /** Traefik's dynamic configuration: which host and path goes to which service. */
 export function routes({ variables, domain, builtInStorage }: DockerSettings) {
   const entryPoints = [domain === undefined ? "http" : "https"];
-  const router = (rule: string, service: string, middlewares = ["headers"]) => ({
+  const router = (rule: string, service: string, middlewares = ["headers", "retry"]) => ({
     rule,
     service,
     entryPoints,
@@ -30,6 +30,8 @@ export function routes({ variables, domain, builtInStorage }: DockerSettings) {
       },
       middlewares: {
         headers: { headers: securityHeaders(domain !== undefined) },
+        // For a container that is being replaced. Only a request that has reached none is sent again.
+        retry: { retry: { attempts: 5, initialInterval: "200ms" } },
       },
       services: {
         web: service("http://web:8080"),

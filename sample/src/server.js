@@ -4,7 +4,7 @@ import { dataUrls, virtualEndpoint } from "./config.js";
 import { connectPostgres, connectRedis, logError } from "./connections.js";
 import { Endpoints } from "./endpoints.js";
 import { getObject, putObject } from "./objects.js";
-import { onShutdown } from "./shutdown.js";
+import { closeServer, onShutdown } from "./shutdown.js";
 
 const MAX_BODY = 64 * 1024 * 1024;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -160,9 +160,7 @@ const server = createServer((request, response) => {
   });
 });
 onShutdown(async () => {
-  const closed = new Promise((resolve) => server.close(resolve));
-  server.closeIdleConnections();
-  await closed;
+  await closeServer(server);
   await Promise.allSettled([pool.end(), redis.quit()]);
 });
 const port = Number(process.env.PORT ?? 3000);

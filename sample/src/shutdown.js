@@ -12,3 +12,13 @@ export function onShutdown(stop) {
   process.on("SIGTERM", end);
   process.on("SIGINT", end);
 }
+
+/** Ends a server when what it has been asked is answered. A connection that is kept alive brings one more request. */
+export async function closeServer(server) {
+  const closed = new Promise((resolve) => server.close(resolve));
+  server.prependListener("request", (request, response) => {
+    response.shouldKeepAlive = false;
+  });
+  server.closeIdleConnections();
+  await closed;
+}

@@ -1,5 +1,5 @@
 import { createServer } from "node:http";
-import { onShutdown } from "./shutdown.js";
+import { closeServer, onShutdown } from "./shutdown.js";
 
 const PAGE = `<!doctype html>
 <html lang="en">
@@ -15,9 +15,5 @@ const server = createServer((request, response) => {
     .writeHead(found ? 200 : 404, { "content-type": "text/html; charset=utf-8" })
     .end(found ? PAGE : "");
 });
-onShutdown(async () => {
-  const closed = new Promise((resolve) => server.close(resolve));
-  server.closeIdleConnections();
-  await closed;
-});
+onShutdown(() => closeServer(server));
 server.listen(port, () => console.log(`web listens on ${port}`));

@@ -435,10 +435,11 @@ function requests() {
     for (; !over; await sleep(20)) {
       sent++;
       try {
-        const { status } = await ask("/health");
-        if (status !== 200) failed.push(`status ${status}`);
+        const answer = await ask("/health");
+        const text = await answer.text();
+        if (answer.status !== 200) failed.push(`${new Date().toISOString()} status ${answer.status} ${text}`);
       } catch (error) {
-        failed.push(String((error as Error).cause ?? error));
+        failed.push(`${new Date().toISOString()} ${String((error as Error).cause ?? error)}`);
       }
     }
   })();
