@@ -21,6 +21,7 @@ else if (args[0] === "info") print("{}");
 else if (args[0] === "volume") print("");
 else if (args.includes("--format={{.Ports}}")) print("127.0.0.1:8080->8000/tcp");
 else if (["image", "pull"].includes(args[0])) image(args.at(-1));
+else if (args.includes("--filter=label=com.docker.compose.oneoff=True")) print("");
 else if (args[0] === "ps") print(existsSync(here("up.yml")) ? "all" : "");
 else if (args[0] === "inspect") print(JSON.stringify(containers()));
 else if (args[0] === "compose" && args[1] === "version") print("2.40.3");

@@ -24,11 +24,9 @@ interface Inspected {
 
 /** The project's containers, running or not, without those of a single `docker compose run`. */
 export async function containersOf(project: string): Promise<Container[]> {
-  const labels = [`com.docker.compose.project=${project}`, "com.docker.compose.oneoff=False"];
-  const filters = labels.map((label) => `--filter=label=${label}`);
-  const { stdout: ids } = await execa("docker", ["ps", "--all", "--quiet", "--no-trunc", ...filters]);
-  if (ids === "") return [];
-  const { stdout } = await execa("docker", ["inspect", "--type=container", ...ids.split("\n")]);
+  const ids = await idsOf(project, "False");
+  if (ids.length === 0) return [];
+  const { stdout } = await execa("docker", ["inspect", "--type=container", ...ids]);
   return (JSON.parse(stdout) as Inspected[]).map(({ Id, RestartCount, State, Config }) => ({
     id: Id,
     service: Config.Labels["com.docker.compose.service"] ?? "",
@@ -38,6 +36,21 @@ export async function containersOf(project: string): Promise<Container[]> {
     restarts: RestartCount,
     configHash: Config.Labels["com.docker.compose.config-hash"] ?? "",
   }));
+}
+
+/** Ends and removes the containers of `docker compose run` in the project: one that was killed has not done so itself. */
+export async function removeOneOffs(project: string): Promise<void> {
+  for (const id of await idsOf(project, "True")) {
+    await stopContainer(id);
+    await removeContainer(id);
+  }
+}
+
+async function idsOf(project: string, oneOff: "True" | "False"): Promise<string[]> {
+  const labels = [`com.docker.compose.project=${project}`, `com.docker.compose.oneoff=${oneOff}`];
+  const filters = labels.map((label) => `--filter=label=${label}`);
+  const { stdout } = await execa("docker", ["ps", "--all", "--quiet", "--no-trunc", ...filters]);
+  return stdout === "" ? [] : stdout.split("\n");
 }
 
 /** Ends a container's process, which gets the time to end that its service has. */

@@ -2,7 +2,7 @@ import { MIGRATE } from "../app/catalogue.ts";
 import { replaceBeside } from "./beside.ts";
 import type { Compose } from "./compose.ts";
 import type { ComposeProject } from "./compose-spec.ts";
-import { containersOf } from "./containers.ts";
+import { containersOf, removeOneOffs } from "./containers.ts";
 import { yamlText } from "../yaml.ts";
 
 const DATA = ["postgres", "redis", "storage"];
@@ -18,6 +18,7 @@ export async function up(compose: Compose, project: ComposeProject): Promise<voi
   await failing("An image cannot be had; no container was touched.", () =>
     compose.run(["pull", "--quiet", "--policy=missing"], all),
   );
+  await removeOneOffs(project.name);
   if ("prepare-volumes" in project.services) await once(compose, "prepare-volumes", all);
   const data = DATA.filter((name) => name in project.services);
   await healthy(compose, project.name, () => compose.up(data, lasting));
