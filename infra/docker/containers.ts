@@ -24,7 +24,7 @@ interface Inspected {
 
 /** The project's containers, running or not, without those of a single `docker compose run`. */
 export async function containersOf(project: string): Promise<Container[]> {
-  const ids = await idsOf(project, "False");
+  const ids = await idsOf(project, "oneoff=False");
   if (ids.length === 0) return [];
   const { stdout } = await execa("docker", ["inspect", "--type=container", ...ids]);
   return (JSON.parse(stdout) as Inspected[]).map(({ Id, RestartCount, State, Config }) => ({
@@ -38,17 +38,19 @@ export async function containersOf(project: string): Promise<Container[]> {
   }));
 }
 
-/** Ends and removes the containers of `docker compose run` in the project: one that was killed has not done so itself. */
-export async function removeOneOffs(project: string): Promise<void> {
-  for (const id of await idsOf(project, "True")) {
-    await stopContainer(id);
-    await removeContainer(id);
+/** Ends and removes what is left of a `docker compose run` of this service: one that was killed leaves its container. */
+export async function removeOneOffs(project: string, service: string): Promise<void> {
+  for (const id of await idsOf(project, "oneoff=True", `service=${service}`)) {
+    // One that has started goes when it ends, so it may be gone before it is removed here.
+    await execa("docker", ["stop", id], { reject: false });
+    await execa("docker", ["rm", "--force", id], { reject: false });
   }
 }
 
-async function idsOf(project: string, oneOff: "True" | "False"): Promise<string[]> {
-  const labels = [`com.docker.compose.project=${project}`, `com.docker.compose.oneoff=${oneOff}`];
-  const filters = labels.map((label) => `--filter=label=${label}`);
+async function idsOf(project: string, ...labels: readonly string[]): Promise<string[]> {
+  const filters = [`project=${project}`, ...labels].map(
+    (label) => `--filter=label=com.docker.compose.${label}`,
+  );
   const { stdout } = await execa("docker", ["ps", "--all", "--quiet", "--no-trunc", ...filters]);
   return stdout === "" ? [] : stdout.split("\n");
 }

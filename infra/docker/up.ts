@@ -18,11 +18,10 @@ export async function up(compose: Compose, project: ComposeProject): Promise<voi
   await failing("An image cannot be had; no container was touched.", () =>
     compose.run(["pull", "--quiet", "--policy=missing"], all),
   );
-  await removeOneOffs(project.name);
-  if ("prepare-volumes" in project.services) await once(compose, "prepare-volumes", all);
+  if ("prepare-volumes" in project.services) await once(compose, project.name, "prepare-volumes", all);
   const data = DATA.filter((name) => name in project.services);
   await healthy(compose, project.name, () => compose.up(data, lasting));
-  await once(compose, MIGRATE.name, all);
+  await once(compose, project.name, MIGRATE.name, all);
   await replaceBeside(compose, project, besides(project), lasting);
   await healthy(compose, project.name, () => compose.up(["--remove-orphans"], lasting));
 }
@@ -43,7 +42,8 @@ function withoutOneShots({ services, ...rest }: ComposeProject): ComposeProject 
   };
 }
 
-async function once(compose: Compose, service: string, text: string): Promise<void> {
+async function once(compose: Compose, project: string, service: string, text: string): Promise<void> {
+  await removeOneOffs(project, service);
   compose.say(`Running ${service} …`);
   await failing(`${service} failed; the services of the application were left as they were.`, () =>
     compose.run(["run", "--rm", "--no-deps", "--no-TTY", service], text),

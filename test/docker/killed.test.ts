@@ -41,14 +41,22 @@ async function killedAt(words: RegExp, whom: "group" | "parent"): Promise<void> 
   known = { ...known, ...Object.fromEntries(Object.entries(secrets).filter(([, value]) => value !== "")) };
 }
 
-/** What is left where the kill hits `docker compose run` at its work, which is hard to hit. */
-async function leaveMigration(): Promise<void> {
+/**
+ * What is left where the kill hits `docker compose run` at its work, before the start and after it, which is hard to
+ * hit. And one that somebody has started by hand, whose name is returned.
+ */
+async function leaveOneOffs(): Promise<string> {
   const { Image } = (await containers(name)).api!.Config;
-  const labels = { project: name, oneoff: "True", service: "migrate" };
-  const flags = Object.entries(labels).map(([key, value]) => `--label=com.docker.compose.${key}=${value}`);
-  const left = [`--name=${name}-migrate-run-left`, "--entrypoint=sleep", ...flags];
-  await docker(["run", "--detach", "--init", ...left, Image, "600"]);
-  expect(Object.keys(await containers(name))).toContain("migrate");
+  const leave = async (how: string[], container: string, service: string) => {
+    const labels = { project: name, oneoff: "True", service };
+    const flags = Object.entries(labels).map(([key, value]) => `--label=com.docker.compose.${key}=${value}`);
+    await docker([...how, "--init", "--entrypoint=sleep", `--name=${container}`, ...flags, Image, "600"]);
+  };
+  await leave(["create", "--rm"], `${name}-migrate-run-created`, "migrate");
+  await leave(["run", "--detach", "--rm"], `${name}-migrate-run-started`, "migrate");
+  const byHand = `by-hand-${name.split("-").at(-1)}`;
+  await leave(["run", "--detach", "--rm"], byHand, "api");
+  return byHand;
 }
 
 async function converges(): Promise<void> {
@@ -68,8 +76,13 @@ describe("a run that gets SIGKILL", () => {
     await killedAt(/\+ secrets-storage-encryption-key/, "group");
     await killedAt(/Running migrate …/, "group");
     await killedAt(/-api-1 +(Started|Healthy)/, "group");
-    await leaveMigration();
-    await converges();
+    const byHand = await leaveOneOffs();
+    try {
+      await converges();
+      expect(await docker(["inspect", "--format={{.State.Status}}", byHand])).toBe("running");
+    } finally {
+      await docker(["rm", "--force", byHand]);
+    }
   }, 300_000);
 
   test("alone, so that its engine goes on, at five points", async () => {

@@ -194,6 +194,19 @@ describe("up again", () => {
   }, 90_000);
 });
 
+test("a request that finds no container is sent again until there is one", async () => {
+  const { web } = await containers(name);
+  const statuses: number[] = [];
+  // On a busy machine a start may take longer than that.
+  while (statuses.length < 5 && statuses.at(-1) !== 200) {
+    await docker(["stop", web!.Id]);
+    const answer = ask("/");
+    await docker(["start", web!.Id]);
+    statuses.push((await answer).status);
+  }
+  expect(statuses).toContain(200);
+}, 60_000);
+
 describe("a failure", () => {
   test("of the migration ends with 1, and leaves what runs running", async () => {
     const before = await runs();
