@@ -30,8 +30,7 @@ export async function down(options: DownOptions): Promise<void> {
   const destroyed = stack.destroy({ ...run, onEvent, excludeProtected: true });
   const { summary: result } = await inWords(destroyed, () => progress.failed);
   // A first run that failed has left containers which are not on record.
-  const volumes = deleteData ? ["--volumes"] : [];
-  await new Compose(settings.projectName).run(["down", "--remove-orphans", ...volumes]);
+  await new Compose(settings.projectName).down({ volumes: deleteData });
   const changes = result.resourceChanges ?? {};
   if (json) {
     process.stdout.write(`${JSON.stringify({ stack: name, summary: changes, dataDeleted: deleteData })}\n`);

@@ -2,7 +2,7 @@
 // A `docker` for tests of all that is around it: it keeps no container, only what it was asked to bring up. It keeps
 // its calls in `calls.jsonl` beside itself, the project in `up.yml`, and waits in a migration while there is a `hold`.
 // It has no volume, and port 8080 is its own. Every image is there; with `out-of-reach`, those that are made on this machine alone.
-// With `stale`, it does not remove networks.
+// With `failing-down`, `down` says what is in it, and fails.
 import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -43,8 +43,8 @@ function image(reference) {
 
 function down() {
   rmSync(here("up.yml"), { force: true });
-  if (!existsSync(here("stale"))) return;
-  process.stderr.write("failed to remove network n: network n id 1 has active endpoints\n");
+  if (!existsSync(here("failing-down"))) return;
+  process.stderr.write(`${readFileSync(here("failing-down"), "utf8")}\n`);
   process.exit(1);
 }
 

@@ -186,11 +186,11 @@ export class FakeDocker {
     else writeFileSync(mark, "");
   }
 
-  /** Makes Docker Engine count containers that are gone, or no longer. */
-  stale(stale: boolean): void {
-    const mark = this.#project.path("bin", "stale");
-    if (stale) writeFileSync(mark, "");
-    else rmSync(mark);
+  /** From now on, `down` says this and fails; no longer with undefined. */
+  failingDown(words: string | undefined): void {
+    const path = this.#project.path("bin", "failing-down");
+    if (words === undefined) rmSync(path);
+    else writeFileSync(path, words);
   }
 
   /** From now on, the digest of every image is this hex digit, 64 times. */

@@ -9,8 +9,7 @@ import { up } from "./up.ts";
 async function apply(verb: string | undefined): Promise<void> {
   const project = projectOf(process.env);
   await exclusive(project.name, (line) => process.stderr.write(`${line}\n`));
-  // Without --volumes: the data stays.
-  if (verb === "down") return new Compose(project.name).run(["down", "--remove-orphans"]);
+  if (verb === "down") return new Compose(project.name).down({ volumes: false });
   if (verb !== "up") throw new Error("The first argument is neither up nor down.");
   const secrets = JSON.parse(await text(process.stdin)) as Record<string, string>;
   await up(new Compose(project.name, secrets), project);

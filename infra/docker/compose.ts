@@ -7,9 +7,8 @@ const PASSED_ON = /^(PATH|HOME|SSH_AUTH_SOCK|XDG_RUNTIME_DIR|DOCKER_.*)$/;
 /** Seconds; a service is called ill 90 seconds after its start at the latest. */
 const WAIT = ["--detach", "--no-deps", "--wait", "--wait-timeout=300"];
 const SHOWN_LINES = 15;
-/** Where a container is still there, Compose leaves its network in peace; this is Docker Engine's mistake (moby issue 42119). */
-const STALE_NETWORK =
-  " Docker Engine still counts a container that is gone.\n  Mend: systemctl restart docker, then the same command again";
+/** Compose asks for the removal of an empty network alone: this is a mistake of Docker Engine (moby issue 42119). */
+const STALE_NETWORK = /failed to remove network (\S+): .*has active endpoints/;
 /** The shortest secret that is taken out of what is printed; less would tear every text apart. */
 const REDACTED_LENGTH = 4;
 
@@ -39,20 +38,32 @@ export class Compose {
 
   /** Runs `docker compose <args>` on the project's text; what it prints goes to standard error. Throws when it fails. */
   async run(args: readonly string[], text?: string): Promise<void> {
-    const child = execa("docker", this.#arguments(args, text), {
-      ...this.#options(text),
-      all: true,
-      buffer: false,
-      reject: false,
-    });
-    let mend = "";
-    for await (const line of child.iterable({ from: "all" })) {
-      if (!isBeginning(line)) this.say(line);
-      if (line.includes("has active endpoints")) mend = STALE_NETWORK;
-    }
-    const { exitCode, message } = await child;
-    if (exitCode === undefined) throw new Error(this.#redacted(message ?? "docker was ended"));
-    if (exitCode !== 0) throw new Error(`docker compose ${args[0]} ended with exit code ${exitCode}.${mend}`);
+    const exitCode = await this.#exitCode(args, text);
+    if (exitCode !== 0) throw failure(args, exitCode);
+  }
+
+  /**
+   * `docker compose down`, with the volumes only where that is asked for. An empty network that Docker Engine does not
+   * let go stays, and is named.
+   */
+  async down({ volumes }: { volumes: boolean }): Promise<void> {
+    const args = ["down", "--remove-orphans", ...(volumes ? ["--volumes"] : [])];
+    let stale: string | undefined;
+    const exitCode = await this.#exitCode(
+      args,
+      undefined,
+      (line) => (stale ??= STALE_NETWORK.exec(line)?.[1]),
+    );
+    if (exitCode === 0) return;
+    // Compose ends with its first error alone, so that one of a volume may be behind it.
+    if (stale === undefined || (volumes && (await this.#hasVolumes()))) throw failure(args, exitCode);
+    this.say(
+      [
+        `Docker Engine does not remove the network ${stale}: it still counts a container that is gone.`,
+        "It is empty and does no harm, and the next up takes it again.",
+        `Once Docker Engine has been started again, this removes it: docker network rm ${stale}`,
+      ].join("\n"),
+    );
   }
 
   /** `docker compose up`, until what it starts is healthy. Throws when something does not become so. */
@@ -83,6 +94,28 @@ export class Compose {
     process.stderr.write(`${this.#redacted(stripVTControlCharacters(line))}\n`);
   }
 
+  /** Runs `docker compose`; `see` gets each line that it prints. */
+  async #exitCode(
+    args: readonly string[],
+    text: string | undefined,
+    see: (line: string) => void = () => undefined,
+  ): Promise<number> {
+    const options = { ...this.#options(text), all: true, buffer: false, reject: false } as const;
+    const child = execa("docker", this.#arguments(args, text), options);
+    for await (const line of child.iterable({ from: "all" })) {
+      if (!isBeginning(line)) this.say(line);
+      see(line);
+    }
+    const { exitCode, message } = await child;
+    if (exitCode === undefined) throw new Error(this.#redacted(message ?? "docker was ended"));
+    return exitCode;
+  }
+
+  async #hasVolumes(): Promise<boolean> {
+    const filter = `--filter=label=com.docker.compose.project=${this.#project}`;
+    return (await execa("docker", ["volume", "ls", "--quiet", filter])).stdout !== "";
+  }
+
   #arguments(args: readonly string[], text: string | undefined): string[] {
     const file = text === undefined ? [] : ["--file=-"];
     const flags = [`--project-name=${this.#project}`, ...file, "--ansi=never", "--progress=plain"];
@@ -98,6 +131,10 @@ export class Compose {
     for (const secret of this.#secrets) clean = clean.replaceAll(secret, "[redacted]");
     return clean;
   }
+}
+
+function failure([verb]: readonly string[], exitCode: number): Error {
+  return new Error(`docker compose ${verb} ended with exit code ${exitCode}.`);
 }
 
 /** That something began is left out: that it ended says enough. */

@@ -232,19 +232,25 @@ describe("a state that other plugins wrote", () => {
 });
 
 describe("a network that Docker Engine does not let go", () => {
-  test("ends down with what mends it, and the same command goes on from there", async () => {
-    docker.stale(true);
-    const { status, stderr } = await project.rejourney(["down", "--yes"]);
-    expect(status).toBe(1);
-    expect(stderr).toContain(
-      "docker compose down ended with exit code 1. Docker Engine still counts a container that is gone.",
-    );
-    expect(stderr).toContain("Mend: systemctl restart docker, then the same command again");
-    docker.stale(false);
-    const again = await project.rejourney(["down", "--yes"]);
-    expect({ status: again.status, stdout: again.stdout }).toEqual({
+  test("stays behind, and is named", async () => {
+    docker.failingDown("failed to remove network own_edge: network own_edge id 1 has active endpoints");
+    const { status, stdout, stderr } = await project.rejourney(["down", "--yes"]);
+    expect({ status, stdout }).toEqual({
       status: 0,
       stdout: expect.stringContaining("Data and secrets are kept.") as string,
     });
+    expect(stderr).toContain("Docker Engine does not remove the network own_edge: it still counts");
+    expect(stderr).toContain("docker network rm own_edge");
   });
+});
+
+test("a down that fails for another reason ends with exit 1, and the same command goes on", async () => {
+  expect((await project.rejourney(["up"])).status).toBe(0);
+  docker.failingDown("Error response from daemon: no space left on device");
+  const { status, stderr } = await project.rejourney(["down", "--yes"]);
+  expect(status).toBe(1);
+  expect(stderr).toContain("no space left on device");
+  expect(stderr).toContain("docker compose down ended with exit code 1.");
+  docker.failingDown(undefined);
+  expect((await project.rejourney(["down", "--yes"])).status).toBe(0);
 });
