@@ -40,6 +40,11 @@ export async function removeAll(name = PREFIX): Promise<void> {
   for (const network of await listed(["network", "ls", "--quiet", filter])) await removeNetwork(network);
 }
 
+/** True where `docker compose down` has removed all but a network that Docker Engine does not let go. */
+export function isDown({ exitCode, stderr }: { exitCode?: number; stderr: string }): boolean {
+  return exitCode === 0 || stderr.includes("has active endpoints");
+}
+
 /**
  * Docker Engine 20.10 now and then still counts a container that is gone (moby issue 42119); such a network can be
  * removed only once the engine has been started again, which the next run does.
