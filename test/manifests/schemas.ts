@@ -35,6 +35,12 @@ const CRDS: Record<string, string> = {
     "docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml",
 };
 
+/** Paths of the definitions of the kinds that others than Kubernetes define; a path may be a folder of them. */
+export async function customResourceDefinitions(log: Log): Promise<string[]> {
+  const modules = await goModules("crds", log);
+  return Object.entries(CRDS).map(([path, definitions]) => join(modules[path]!.folder, definitions));
+}
+
 /** Raised when what is written changes for the same modules. */
 const FORMAT = 2;
 

@@ -12,7 +12,7 @@ import type { Log } from "./log.ts";
 const VERSION = "3.250.0";
 const RELEASES = "https://get.pulumi.com/releases/sdk";
 /** The provider plugins that the program uses, by their npm package's name below `@pulumi/`. */
-const PLUGINS = ["random", "command"];
+const PLUGINS = ["random", "command", "kubernetes"];
 
 /** Folder of the stand-ins; on PATH, the engine finds them by their names. */
 export const standInFolder = join(import.meta.dirname, "..", "standins", "bin");

@@ -9,6 +9,8 @@ import type { Log } from "./log.ts";
 
 interface GoTool {
   package: string;
+  /** Folder in tools/go of the module that pins it. Default: the tool's name. */
+  module?: string;
   /** Linker flags beyond `-s -w`. */
   ldflags: string;
   /** How long a first build takes on two cores. */
@@ -52,7 +54,21 @@ const GO_TOOLS = {
     ldflags: "-X main.version=v1.20.0",
     takes: "1 minute",
   },
-} as const satisfies Record<string, GoTool>;
+  etcd: { package: "go.etcd.io/etcd/server/v3", ldflags: "", takes: "half a minute" },
+  "kube-apiserver": ofKubernetes("kube-apiserver", "3 minutes"),
+  "kube-controller-manager": ofKubernetes("kube-controller-manager", "half a minute"),
+  kubectl: ofKubernetes("kubectl", "half a minute"),
+} satisfies Record<string, GoTool>;
+
+function ofKubernetes(command: string, takes: string): GoTool {
+  const version = "k8s.io/component-base/version";
+  return {
+    package: `k8s.io/kubernetes/cmd/${command}`,
+    module: "kubernetes",
+    ldflags: `-X ${version}.gitVersion=v1.36.3 -X ${version}.gitMajor=1 -X ${version}.gitMinor=36`,
+    takes,
+  };
+}
 
 export type GoToolName = keyof typeof GO_TOOLS;
 
@@ -121,5 +137,6 @@ function flagsOf(name: GoToolName): string {
 }
 
 function moduleOf(name: GoToolName | "kubernetes" | "crds"): string {
-  return join(import.meta.dirname, "..", "go", name);
+  const { module = name }: Partial<GoTool> = name in GO_TOOLS ? GO_TOOLS[name as GoToolName] : {};
+  return join(import.meta.dirname, "..", "go", module);
 }

@@ -1,21 +1,22 @@
 // A resource provider over Pulumi's provider protocol, for machines that cannot download the official plugin.
-import { createRequire } from "node:module";
 import { isDeepStrictEqual } from "node:util";
-import { credentials, Server, ServerCredentials, status } from "@grpc/grpc-js";
-import { EngineClient } from "@pulumi/pulumi/proto/engine_grpc_pb.js";
-import engine from "@pulumi/pulumi/proto/engine_pb.js";
-import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
-import { ResourceProviderService } from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
-import structs from "google-protobuf/google/protobuf/struct_pb.js";
 import { endWithEngine } from "./lifetime.ts";
 import { STAND_IN } from "./mark.ts";
+import {
+  EngineLog,
+  listen,
+  pluginInfo,
+  type Props,
+  propsOf,
+  type Say,
+  structOf,
+  typeOf,
+  unary,
+} from "./protocol.ts";
 
-export type Props = Record<string, unknown>;
-
-/** Shows a line of a resource's progress to whoever watches the engine; it passes when the resource is done. */
-export type Say = (line: string) => void;
+export type { Props, Say } from "./protocol.ts";
 
 interface Made {
   id: string;
@@ -37,31 +38,13 @@ export interface Behaviour {
   cancel?(): void;
 }
 
-type Reply = (error: { code: status; details: string } | null, message?: unknown) => void;
-
 /** Serves the provider of npm package `@pulumi/<name>`; prints its port, as the engine expects. */
 export function serve(name: string, behaviour: Behaviour): void {
-  const { version } = createRequire(import.meta.url)(`@pulumi/${name}/package.json`) as { version: string };
-  const client = new EngineClient(process.argv.at(-1)!, credentials.createInsecure());
-  const teller =
-    (urn: string): Say =>
-    (line) => {
-      const request = new engine.LogRequest();
-      request.setSeverity(engine.LogSeverity.INFO);
-      request.setUrn(urn);
-      request.setMessage(line);
-      request.setEphemeral(true);
-      client.log(request, () => {}); // a line that gets lost stops nothing
-    };
+  const log = new EngineLog();
   const cancel = () => behaviour.cancel?.();
   endWithEngine(cancel);
-  const server = new Server({ "grpc.max_receive_message_length": -1 });
-  server.addService(ResourceProviderService, {
-    getPluginInfo: unary(() => {
-      const info = new plugin.PluginInfo();
-      info.setVersion(version);
-      return info;
-    }),
+  listen({
+    getPluginInfo: pluginInfo(name),
     checkConfig: unary((request: provider.CheckRequest) => {
       const response = new provider.CheckResponse();
       response.setInputs(structOf({ ...propsOf(request.getNews()), [STAND_IN]: true }));
@@ -94,7 +77,7 @@ export function serve(name: string, behaviour: Behaviour): void {
     }),
     create: unary(async (request: provider.CreateRequest) => {
       const inputs = propsOf(request.getProperties());
-      const made = await behaviour.create(typeOf(request.getUrn()), inputs, teller(request.getUrn()));
+      const made = await behaviour.create(typeOf(request.getUrn()), inputs, log.teller(request.getUrn()));
       const response = new provider.CreateResponse();
       response.setId(made.id);
       response.setProperties(structOf({ ...inputs, ...made.outputs }));
@@ -102,14 +85,19 @@ export function serve(name: string, behaviour: Behaviour): void {
     }),
     update: unary(async (request: provider.UpdateRequest) => {
       const [inputs, old] = [propsOf(request.getNews()), propsOf(request.getOlds())];
-      const outputs = await behaviour.update(typeOf(request.getUrn()), inputs, old, teller(request.getUrn()));
+      const outputs = await behaviour.update(
+        typeOf(request.getUrn()),
+        inputs,
+        old,
+        log.teller(request.getUrn()),
+      );
       const response = new provider.UpdateResponse();
       response.setProperties(structOf({ ...inputs, ...outputs }));
       return response;
     }),
     delete: unary(async (request: provider.DeleteRequest) => {
       const outputs = propsOf(request.getProperties());
-      await behaviour.remove?.(typeOf(request.getUrn()), outputs, teller(request.getUrn()));
+      await behaviour.remove?.(typeOf(request.getUrn()), outputs, log.teller(request.getUrn()));
       return new empty.Empty();
     }),
     read: unary((request: provider.ReadRequest) => {
@@ -137,22 +125,6 @@ export function serve(name: string, behaviour: Behaviour): void {
       return new empty.Empty();
     }),
   });
-  server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
-    if (error) throw error;
-    process.stdout.write(`${port}\n`);
-  });
-}
-
-function unary<Request>(answer: (request: Request) => unknown) {
-  return ({ request }: { request: Request }, reply: Reply): void => {
-    // A promise first, so that what throws at once is answered like what rejects.
-    Promise.resolve(request)
-      .then(answer)
-      .then(
-        (message) => reply(null, message),
-        (error: Error) => reply({ code: status.UNKNOWN, details: error.message }),
-      );
-  };
 }
 
 function refusals({ types }: Behaviour, type: string, inputs: Props): provider.CheckFailure[] {
@@ -166,16 +138,4 @@ function refusals({ types }: Behaviour, type: string, inputs: Props): provider.C
     );
     return failure;
   });
-}
-
-function typeOf(urn: string): string {
-  return urn.split("::")[2]!.split("$").at(-1)!;
-}
-
-function propsOf(struct: structs.Struct | undefined): Props {
-  return struct?.toJavaScript() ?? {};
-}
-
-function structOf(props: Props): structs.Struct {
-  return structs.Struct.fromJavaScript(props as Record<string, structs.JavaScriptValue>);
 }

@@ -1,0 +1,199 @@
+import { request as httpRequest } from "node:http";
+import { Agent, type RequestOptions, request as httpsRequest } from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
+import { KubeConfig } from "@kubernetes/client-node";
+
+/** An object as the API server tells it; typed further by who reads it. */
+export interface KubernetesObject {
+  apiVersion: string;
+  kind: string;
+  metadata: {
+    name: string;
+    namespace?: string;
+    uid?: string;
+    generation?: number;
+    creationTimestamp?: string;
+    deletionTimestamp?: string;
+    finalizers?: string[];
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+  };
+  spec?: Record<string, unknown>;
+  status?: Record<string, unknown>;
+}
+
+/** The API server has answered with an error. The message holds no value that was sent to it. */
+export class ApiError extends Error {
+  /** HTTP status. */
+  readonly code: number;
+  /** Seconds after which it asks to try again. */
+  readonly retryAfter: number | undefined;
+
+  constructor(code: number, message: string, retryAfter?: number) {
+    super(message);
+    this.code = code;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** No answer has come, so nobody knows whether a request was carried out. */
+export class UnreachableError extends Error {}
+
+/** The kubeconfig cannot be used. */
+export class KubeconfigError extends Error {}
+
+interface Sent {
+  body?: unknown;
+  contentType?: string;
+}
+
+/** Milliseconds. */
+const TIMEOUT = 30_000;
+const ATTEMPTS = 4;
+
+/**
+ * The API server of a cluster. Raw requests, since the typed client of the same library drops fields that it does not
+ * know from what it sends: `from` of a NetworkPolicy, for one, which then allows everything.
+ */
+export class ClusterApi {
+  /** Address of the API server. */
+  readonly server: string;
+  /** Namespace of objects that name none. */
+  readonly namespace: string;
+  readonly #config: KubeConfig;
+  #options: RequestOptions | undefined;
+
+  private constructor(config: KubeConfig) {
+    this.#config = config;
+    this.server = config.getCurrentCluster()!.server.replace(/\/$/, "");
+    this.namespace = config.getContextObject(config.currentContext)?.namespace ?? "default";
+  }
+
+  /**
+   * The cluster that a kubeconfig names: the one in KUBECONFIG, else `~/.kube/config`; `context`, else its current one.
+   * Throws KubeconfigError. Asks the cluster nothing.
+   */
+  static open(context?: string): ClusterApi {
+    const config = new KubeConfig();
+    const source = process.env.KUBECONFIG || "~/.kube/config";
+    try {
+      config.loadFromDefault();
+    } catch (error) {
+      // The first line: the others quote the file.
+      const [line] = (error as Error).message.split("\n");
+      throw new KubeconfigError(`the kubeconfig ${source} cannot be read: ${line}`);
+    }
+    if (context !== undefined) config.setCurrentContext(context);
+    // Without a file the library makes up a cluster at http://localhost:8080.
+    const found = config.getCurrentCluster();
+    if (found !== null && config.currentContext !== "loaded-context") return new ClusterApi(config);
+    const asked = context ?? config.currentContext;
+    throw new KubeconfigError(
+      found === null && asked !== ""
+        ? `the kubeconfig ${source} has no cluster for the context ${asked}`
+        : `there is no kubeconfig: neither KUBECONFIG nor ~/.kube/config names one with a current context`,
+    );
+  }
+
+  /** What is at a path; undefined where nothing is. */
+  async get<T = KubernetesObject>(path: string): Promise<T | undefined> {
+    try {
+      return await this.request<T>("GET", path);
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 404) return undefined;
+      throw error;
+    }
+  }
+
+  /** The items of a list. */
+  async list<T>(path: string): Promise<T[]> {
+    return (await this.request<{ items: T[] }>("GET", path)).items;
+  }
+
+  /** The answer to a request, which is sent again while the API server asks for that. Throws ApiError and UnreachableError. */
+  async request<T = KubernetesObject>(method: string, path: string, sent: Sent = {}): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#send<T>(method, path, sent);
+      } catch (error) {
+        if (!(error instanceof ApiError) || attempt === ATTEMPTS) throw error;
+        const expired = error.code === 401 && attempt === 1;
+        if (expired) this.#options = undefined;
+        else if (error.code === 429 || (error.code >= 500 && error.retryAfter !== undefined))
+          await sleep(1000 * (error.retryAfter ?? 1));
+        else throw error;
+      }
+    }
+  }
+
+  async #send<T>(method: string, path: string, { body, contentType }: Sent): Promise<T> {
+    const url = new URL(this.server + path);
+    const options = await this.#connection();
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const headers = {
+      ...(options.headers as Record<string, string>),
+      Accept: "application/json",
+      ...(text !== undefined && {
+        "Content-Type": contentType ?? "application/json",
+        "Content-Length": Buffer.byteLength(text),
+      }),
+    };
+    return new Promise<T>((resolve, reject) => {
+      const secure = url.protocol === "https:";
+      const given = { ...options, method, headers, timeout: TIMEOUT, ...(!secure && { agent: undefined }) };
+      const lost = ({ message }: Error) =>
+        reject(new UnreachableError(`no answer from ${this.server} (${message})`));
+      const request = (secure ? httpsRequest : httpRequest)(url, given, (response) => {
+        let answer = "";
+        response.setEncoding("utf8");
+        response.on("error", lost);
+        response.on("data", (part: string) => (answer += part));
+        response.on("end", () => {
+          const code = response.statusCode!;
+          const isJson = /json/.test(response.headers["content-type"] ?? "");
+          const value: unknown = isJson ? JSON.parse(answer) : answer;
+          if (code < 300) return resolve(value as T);
+          const wait = Number(response.headers["retry-after"]);
+          reject(new ApiError(code, refusal(code, value), Number.isNaN(wait) ? undefined : wait));
+        });
+      });
+      request.on("error", lost);
+      request.on("timeout", () => request.destroy(new Error(`none for ${TIMEOUT / 1000} s`)));
+      request.end(text);
+    });
+  }
+
+  async #connection(): Promise<RequestOptions> {
+    if (this.#options === undefined) {
+      const options: RequestOptions = {};
+      try {
+        await this.#config.applyToHTTPSOptions(options);
+      } catch (error) {
+        throw new KubeconfigError(
+          `the kubeconfig's credentials cannot be used: ${(error as Error).message.split("\n")[0]}`,
+        );
+      }
+      if (options.agent instanceof Agent) Object.assign(options.agent, { keepAlive: true });
+      this.#options = options;
+    }
+    return this.#options;
+  }
+}
+
+interface Status {
+  reason?: string;
+  message?: string;
+  details?: { causes?: { field?: string; message?: string }[] };
+}
+
+// Of a 422, the fields and what is wrong with them: its text quotes values, a whole pod template for one.
+function refusal(code: number, answer: unknown): string {
+  if (typeof answer === "string") return answer.trim() || `status ${code}`;
+  const { reason, message, details } = answer as Status;
+  const causes = details?.causes ?? [];
+  if (code !== 422 || causes.length === 0) return message ?? `status ${code}`;
+  const shown = causes.map(({ field, message = "" }) => {
+    return `${field}: ${message.replace(/^Invalid value: [\s\S]*: /, "").replace(/^(Duplicate value): [\s\S]*/, "$1")}`;
+  });
+  return `${reason}: ${shown.join("; ")}`;
+}

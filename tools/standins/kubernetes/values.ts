@@ -1,0 +1,48 @@
+// Property values as the engine and a provider exchange them.
+
+export type Value = null | boolean | number | string | Value[] | Values;
+export interface Values {
+  [key: string]: Value;
+}
+
+/** What the engine sends in a preview for a value that only a run will know. */
+export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+// Part of the engine's protocol: the key that marks an object as special, and the mark of a secret.
+const SIGNATURE = "4dabf18193072939515e22adb298388d";
+const SECRET = "1b47061264138c4ac30d75fd1eb44270";
+
+export function isObject(value: Value | undefined): value is Values {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Whether a value, or one within it, is not known yet. */
+export function hasUnknown(value: Value | undefined): boolean {
+  return typeof value === "object" && value !== null
+    ? Object.values(value).some(hasUnknown)
+    : value === UNKNOWN;
+}
+
+/** The value without what is null. */
+export function compact(value: Value): Value {
+  if (Array.isArray(value)) return value.map(compact);
+  if (!isObject(value)) return value;
+  const entries = Object.entries(value).filter(([, inner]) => inner !== null && inner !== undefined);
+  return Object.fromEntries(entries.map(([key, inner]) => [key, compact(inner)]));
+}
+
+/** An object as the state is to keep it: what a Secret holds is marked as secret here, whatever the inputs mark. */
+export function guarded(object: Values): Values {
+  if (object.kind !== "Secret" || object.data === undefined) return object;
+  return { ...object, data: { [SIGNATURE]: SECRET, value: object.data } };
+}
+
+/** What is at a path such as `spec.selector`; UNKNOWN where it lies in what is not known yet. */
+export function valueAt(object: Value | undefined, path: string): Value | undefined {
+  let value = object;
+  for (const key of path.split(".")) {
+    if (value === UNKNOWN) return UNKNOWN;
+    value = isObject(value) ? value[key] : undefined;
+  }
+  return value;
+}
