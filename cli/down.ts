@@ -1,5 +1,6 @@
 import { Compose } from "../infra/docker/compose.ts";
-import { loadDockerSettings } from "../infra/settings/load.ts";
+import { type DockerSettings, type KubernetesSettings, loadSettings } from "../infra/settings/load.ts";
+import { NAMESPACE } from "../infra/kubernetes/manifest.ts";
 import { fileInput } from "../infra/settings/sources.ts";
 import { needDocker } from "../tools/setup/docker.ts";
 import { ask, confirm } from "./confirm.ts";
@@ -8,7 +9,7 @@ import type { Options } from "./main.ts";
 import { Failure, log } from "./output.ts";
 import { Progress, summary } from "./progress.ts";
 import { deployedProject, needSameProject } from "./services.ts";
-import { openStack } from "./stack.ts";
+import { type OpenStack, openStack } from "./stack.ts";
 
 export interface DownOptions extends Options {
   yes: boolean;
@@ -16,22 +17,22 @@ export interface DownOptions extends Options {
   confirm?: string;
 }
 
-/** Removes the containers, and with `deleteData` the volumes. The secrets in the state stay. */
+/** Removes what runs, and with `deleteData` the volumes. The secrets in the state stay. */
 export async function down(options: DownOptions): Promise<void> {
+  const settings = loadSettings(fileInput(options.stack));
+  await (settings.target === "docker" ? downSingleNode(settings, options) : downCluster(settings, options));
+}
+
+async function downSingleNode(settings: DockerSettings, options: DownOptions): Promise<void> {
   const { stack: name, json, deleteData } = options;
-  const settings = loadDockerSettings(fileInput(name));
   await (deleteData ? confirmDeletion(options) : confirmRemoval(options));
-  const { stack, options: run, resources } = await openStack(name);
-  const deployed = deployedProject(resources);
+  const open = await openStack(name);
+  const deployed = deployedProject(open.resources);
   if (deployed !== undefined) needSameProject(deployed, settings);
   await needDocker();
-  const progress = new Progress(log);
-  const { onEvent } = progress;
-  const destroyed = stack.destroy({ ...run, onEvent, excludeProtected: true });
-  const { summary: result } = await inWords(destroyed, () => progress.failed);
+  const changes = await destroyed(open);
   // A first run that failed has left containers which are not on record.
   await new Compose(settings.projectName).down({ volumes: deleteData });
-  const changes = result.resourceChanges ?? {};
   if (json) {
     process.stdout.write(`${JSON.stringify({ stack: name, summary: changes, dataDeleted: deleteData })}\n`);
     return;
@@ -40,6 +41,36 @@ export async function down(options: DownOptions): Promise<void> {
     ? "The data is deleted. The secrets are kept, encrypted, in .rejourney; npm run up starts with an empty database."
     : "Data and secrets are kept. npm run up brings everything back.";
   process.stdout.write(`${summary(changes, true)}\n${kept}\n`);
+}
+
+async function downCluster(settings: KubernetesSettings, options: DownOptions): Promise<void> {
+  const { needSameCluster, reachedCluster } = await import("./cluster.ts");
+  const { stack: name, json } = options;
+  if (options.deleteData)
+    throw new Failure(
+      `The data of a cluster is not deleted from here; nothing was changed.\n` +
+        `  Mend: npm run down -- --stack ${name}, then kubectl delete namespace ${NAMESPACE}; volumes are kept by their PersistentVolumes`,
+    );
+  await confirmRemoval(options);
+  const api = await reachedCluster(settings);
+  const open = await openStack(name);
+  await needSameCluster(api, open.resources, settings);
+  const changes = await destroyed(open);
+  if (json)
+    process.stdout.write(`${JSON.stringify({ stack: name, summary: changes, dataDeleted: false })}\n`);
+  else
+    process.stdout.write(
+      `${summary(changes, true)}\nData and secrets are kept. npm run up -- --stack ${name} brings everything back.\n`,
+    );
+}
+
+/** Takes down what is not protected; how many resources that was. */
+async function destroyed({ stack, options }: OpenStack): Promise<Partial<Record<string, number>>> {
+  const progress = new Progress(log);
+  const { onEvent } = progress;
+  const run = stack.destroy({ ...options, onEvent, excludeProtected: true });
+  const { summary: result } = await inWords(run, () => progress.failed);
+  return result.resourceChanges ?? {};
 }
 
 async function confirmRemoval({ stack, yes }: DownOptions): Promise<void> {

@@ -41,7 +41,7 @@ verb(program, "up", "set up what is missing, and bring the stack to what the set
   .option("--yes", "install what is missing without asking", false)
   .action(async (options: UpOptions) => (await import("./up.ts")).up(options));
 verb(program, "preview", "show what `up` would change; changes nothing").action(async (options: Options) =>
-  (await import("./up.ts")).preview(options),
+  (await import("./preview.ts")).preview(options),
 );
 verb(program, "status", "show how each service does; changes nothing").action(async (options: Options) =>
   (await import("./status.ts")).status(options),

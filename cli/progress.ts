@@ -1,5 +1,6 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { structuredPatch } from "diff";
+import { yamlText } from "../infra/yaml.ts";
 
 /** One resource that a run changes. */
 export interface Change {
@@ -38,7 +39,7 @@ export class Progress {
     const { diagnosticEvent, resourcePreEvent, resOutputsEvent, resOpFailedEvent } = event;
     if (diagnosticEvent !== undefined && SHOWN.includes(diagnosticEvent.severity)) {
       this.failed ||= diagnosticEvent.severity === "error";
-      this.say(diagnosticEvent.message);
+      this.say(diagnosticEvent.message, sourceOf(diagnosticEvent.urn));
     }
     if (resourcePreEvent !== undefined) this.keep(resourcePreEvent.metadata);
     const done = resOutputsEvent ?? resOpFailedEvent;
@@ -64,9 +65,9 @@ export class Progress {
   }
 
   /** Each line once: a command's error repeats all that it said before. */
-  private say(text: string): void {
+  private say(text: string, source = ""): void {
     for (const line of text.replaceAll(/<\{%[^%]*%\}>/g, "").split("\n")) {
-      const clean = line.trimEnd();
+      const clean = line.trim() === "" ? "" : source + line.trimEnd();
       if (clean === "" || this.seen.has(clean)) continue;
       this.seen.add(clean);
       this.write(`  ${clean}`);
@@ -95,6 +96,11 @@ export function summary(counts: Partial<Record<string, number>>, done: boolean):
   return [...parts, `${same} unchanged`].join(", ");
 }
 
+/** What stands before a message about an object of a cluster, since many are worked on at once. */
+function sourceOf(urn = ""): string {
+  return urn.includes("kubernetes:") ? `${nameOf(urn)}: ` : "";
+}
+
 function nameOf(urn: string): string {
   return urn.split("::").at(-1)!;
 }
@@ -119,5 +125,5 @@ function isObject(value: unknown): value is Inputs {
 
 function asText(value: unknown): string {
   if (value === undefined) return "";
-  return typeof value === "string" ? value : JSON.stringify(value);
+  return typeof value === "string" ? value : yamlText(value).trimEnd();
 }

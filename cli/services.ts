@@ -80,12 +80,21 @@ export function table(services: readonly ServiceReport[]): string {
   return rows.map((row) => `  ${row.join("  ")}\n`).join("");
 }
 
-/** Throws Failure, with what mends it, when a service is not as the stack says. */
-export function needAllWell(services: readonly ServiceReport[], project: string): void {
+/** Throws Failure, with what mends it, when a service is not as the stack says. `tells` is the command that tells why. */
+export function needAllWell(
+  services: readonly ServiceReport[],
+  { stack, tells }: { stack: string; tells: (service: string) => string },
+): void {
   const ill = services.filter(({ trouble }) => trouble !== "");
   if (ill.length === 0) return;
+  const up = stack === "selfhosted" ? "npm run up" : `npm run up -- --stack ${stack}`;
   throw new Failure(
     `${ill.length} of ${services.length} services need attention.\n` +
-      `  Mend: npm run up brings back what is missing; docker compose -p ${project} logs ${ill[0]!.service} tells why one is ill`,
+      `  Mend: ${up} brings back what is missing; ${tells(ill[0]!.service)} tells why one is ill`,
   );
+}
+
+/** The same, of the containers of a Compose project. */
+export function needWellContainers(services: readonly ServiceReport[], stack: string, project: string): void {
+  needAllWell(services, { stack, tells: (service) => `docker compose -p ${project} logs ${service}` });
 }

@@ -1,6 +1,6 @@
 import { SECRET_NAMES, type SecretName } from "../infra/app/secrets.ts";
 import { generatorName, slotName } from "../infra/secrets/store.ts";
-import type { DockerSettings } from "../infra/settings/load.ts";
+import type { Settings } from "../infra/settings/load.ts";
 import { deployedResources, type Resource } from "./stack.ts";
 
 /** A slot that a run gives a new value. */
@@ -16,13 +16,12 @@ export interface Slot {
  * those of optional secrets that nobody had given so far, and, with an external S3, keys that were generated for the
  * built-in one, which open nothing there.
  */
-export async function slotsToFill(
-  resources: readonly Resource[],
-  { stack, secrets, encrypted, builtInStorage }: DockerSettings,
-): Promise<Slot[]> {
+export async function slotsToFill(resources: readonly Resource[], settings: Settings): Promise<Slot[]> {
+  const { stack, secrets, encrypted } = settings;
   const outputs = resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs;
   const empty = (outputs?.secretsThatAreEmpty ?? []) as string[];
-  const generated = builtInStorage || resources.length === 0 ? [] : await generatedStorageKeys(stack);
+  const external = settings.target === "docker" && !settings.builtInStorage && resources.length > 0;
+  const generated = external ? await generatedStorageKeys(stack) : [];
   const given = SECRET_NAMES.filter((name) => name in secrets || encrypted.includes(name));
   return given.flatMap((secret) => {
     const urn = urnOf(resources, slotName("secrets", secret));

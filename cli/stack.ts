@@ -31,6 +31,8 @@ export interface Resource {
   type: string;
   inputs?: Record<string, unknown>;
   outputs?: Record<string, unknown>;
+  /** Why it is not ready, where it was made and is not. */
+  initErrors?: readonly string[];
 }
 
 /**
@@ -124,7 +126,9 @@ export function exportedText(stack: string, ...flags: string[]): Promise<string>
 
 // What stand-ins wrote is for trying: the official plugins must not take it over, nor the reverse.
 function refuseOtherProviders(resources: readonly Resource[], standIns: boolean): void {
-  const providers = resources.filter(({ type }) => /^pulumi:providers:(random|command)$/.test(type));
+  const providers = resources.filter(({ type }) =>
+    /^pulumi:providers:(random|command|kubernetes)$/.test(type),
+  );
   const byStandIns = providers.some(({ inputs }) => inputs?.[STAND_IN] === true);
   if (providers.length > 0 && byStandIns !== standIns) {
     const plugins = (standIn: boolean) => (standIn ? "stand-ins" : "the official plugins");

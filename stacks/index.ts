@@ -2,15 +2,15 @@ import * as pulumi from "@pulumi/pulumi";
 import { loadSettings, type Settings } from "../infra/settings/load.ts";
 import { SettingsError } from "../infra/settings/problem.ts";
 import { engineInput } from "../infra/settings/sources.ts";
-import { selfhosted } from "./selfhosted.ts";
 
 /** The program that the engine runs. Throws before it registers the first resource when the settings are wrong. */
 export default async function program() {
   const settings = settingsOfRun();
-  if (settings.target === "kubernetes")
-    throw new pulumi.RunError(`The stack ${settings.stack} is a cluster, which cannot be deployed yet.`);
   for (const warning of settings.warnings) await pulumi.log.warn(warning);
-  return selfhosted(settings);
+  // Each loaded where it is used: the types of Kubernetes take their time.
+  return settings.target === "kubernetes"
+    ? (await import("./prod.ts")).prod(settings)
+    : (await import("./selfhosted.ts")).selfhosted(settings);
 }
 
 function settingsOfRun(): Settings {

@@ -38,6 +38,8 @@ const FILES = ["Pulumi.selfhosted.yaml", "Pulumi.prod.yaml", "docker-compose.sel
 /** A copy of this project in a folder of its own, which a test may change, and use as its user would. */
 export class TestProject {
   readonly folder = mkdtempSync(join(tmpdir(), "rejourney-test-"));
+  /** The stack whose state is read. */
+  stack = "selfhosted";
   /** All that the commands have printed. */
   printed = "";
   /** Folders that come first on PATH. */
@@ -123,7 +125,7 @@ export class TestProject {
   async state(...flags: string[]): Promise<{ resources: StateResource[]; pending_operations?: unknown[] }> {
     // Not among what is printed: it is asked for to compare secrets.
     const { stdout, stderr } = await ended(
-      this.start(["pulumi", "stack", "export", "--stack", "selfhosted", ...flags]),
+      this.start(["pulumi", "stack", "export", "--stack", this.stack, ...flags]),
     );
     if (stdout === "") throw new Error(stderr);
     const { deployment } = JSON.parse(stdout) as { deployment: { resources?: StateResource[] } };

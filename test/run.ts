@@ -8,7 +8,9 @@ import { ensureEngine } from "../tools/setup/engine.ts";
 import { goTool } from "../tools/setup/go-tool.ts";
 import type { Log } from "../tools/setup/log.ts";
 import { prepareDocker } from "./docker/host.ts";
+import { API_SERVER_TOOLS } from "./engine/api-server.ts";
 import { prepareJudges } from "./manifests/judges.ts";
+import { customResourceDefinitions } from "./manifests/schemas.ts";
 
 interface Result {
   passed: number;
@@ -29,7 +31,8 @@ const PREPARATIONS: Record<string, (log: Log) => Promise<() => Promise<void>>> =
   manifests: (log) => prepareJudges(log).then(() => () => Promise.resolve()),
   engine: async (log) => {
     await ensureEngine(log);
-    await goTool("versitygw", log);
+    for (const name of ["versitygw", ...API_SERVER_TOOLS] as const) await goTool(name, log);
+    await customResourceDefinitions(log);
     return () => Promise.resolve();
   },
   docker: (log) => ensureEngine(log).then(() => prepareDocker(log)),

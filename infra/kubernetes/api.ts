@@ -1,5 +1,4 @@
-import { request as httpRequest } from "node:http";
-import { Agent, type RequestOptions, request as httpsRequest } from "node:https";
+import { Agent, request, type RequestOptions } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { KubeConfig } from "@kubernetes/client-node";
 
@@ -84,14 +83,17 @@ export class ClusterApi {
       throw new KubeconfigError(`the kubeconfig ${source} cannot be read: ${line}`);
     }
     if (context !== undefined) config.setCurrentContext(context);
-    // Without a file the library makes up a cluster at http://localhost:8080.
     const found = config.getCurrentCluster();
-    if (found !== null && config.currentContext !== "loaded-context") return new ClusterApi(config);
+    if (found?.server.startsWith("https:")) return new ClusterApi(config);
     const asked = context ?? config.currentContext;
+    if (found === null && asked !== "")
+      throw new KubeconfigError(`the kubeconfig ${source} has no cluster for the context ${asked}`);
+    // Without a kubeconfig the library makes up a cluster at http://localhost:8080.
+    const none = found === null || found.server === "http://localhost:8080";
     throw new KubeconfigError(
-      found === null && asked !== ""
-        ? `the kubeconfig ${source} has no cluster for the context ${asked}`
-        : `there is no kubeconfig: neither KUBECONFIG nor ~/.kube/config names one with a current context`,
+      none
+        ? "there is no kubeconfig with a current context: neither in KUBECONFIG nor in ~/.kube/config"
+        : `the kubeconfig ${source} names ${found.server}, which is not https`,
     );
   }
 
@@ -139,11 +141,9 @@ export class ClusterApi {
       }),
     };
     return new Promise<T>((resolve, reject) => {
-      const secure = url.protocol === "https:";
-      const given = { ...options, method, headers, timeout: TIMEOUT, ...(!secure && { agent: undefined }) };
       const lost = ({ message }: Error) =>
         reject(new UnreachableError(`no answer from ${this.server} (${message})`));
-      const request = (secure ? httpsRequest : httpRequest)(url, given, (response) => {
+      const asked = request(url, { ...options, method, headers, timeout: TIMEOUT }, (response) => {
         let answer = "";
         response.setEncoding("utf8");
         response.on("error", lost);
@@ -157,9 +157,9 @@ export class ClusterApi {
           reject(new ApiError(code, refusal(code, value), Number.isNaN(wait) ? undefined : wait));
         });
       });
-      request.on("error", lost);
-      request.on("timeout", () => request.destroy(new Error(`none for ${TIMEOUT / 1000} s`)));
-      request.end(text);
+      asked.on("error", lost);
+      asked.on("timeout", () => asked.destroy(new Error(`none for ${TIMEOUT / 1000} s`)));
+      asked.end(text);
     });
   }
 

@@ -17,6 +17,9 @@ const DATA_USER = 999;
 /** Marks the pods of the data services. */
 export const DATA_LABEL = "rejourney.co/data";
 
+/** The label of the nodes whose disks hold the data. */
+export const STORAGE_NODE = { "rejourney.co/storage-node": "true" };
+
 const STORAGE_CLASS = "rejourney-data";
 const VOLUME_GIB = { postgres: 20, redis: 5 } as const;
 
@@ -149,7 +152,7 @@ function podSpec(name: DataService, settings: KubernetesSettings, parts: DataCon
     ...podDefaults(name, DATA_USER, settings),
     priorityClassName: PRIORITY.data,
     terminationGracePeriodSeconds: stopSeconds,
-    nodeSelector: { "rejourney.co/storage-node": "true" },
+    nodeSelector: STORAGE_NODE,
     affinity: { podAntiAffinity: OTHER_DATA_ELSEWHERE },
     containers: [
       {

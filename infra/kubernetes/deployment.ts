@@ -21,9 +21,17 @@ export class KubernetesDeployment extends pulumi.ComponentResource {
     super("rejourney:kubernetes:KubernetesDeployment", name, {}, opts);
     const provider = new k8s.Provider(
       `${name}-cluster`,
-      // Else another address or certificate of the same cluster would replace every object.
-      { clusterIdentifier: `rejourney-${settings.stack}` },
-      { parent: this },
+      {
+        ...(settings.context !== undefined && { context: settings.context }),
+        // Else another address or certificate of the same cluster would replace every object.
+        clusterIdentifier: `rejourney-${settings.stack}`,
+        // So that a run goes on from where one was killed, takes back what was changed by hand, and gives a Secret
+        // another value without a moment in which there is none.
+        upsertExistingObjects: true,
+        enablePatchForce: true,
+        enableSecretMutable: true,
+      },
+      { parent: this, transformations: [withoutKubeconfig] },
     );
     const values = valuesInUse(settings, store);
     const secrets: Part = { name: "secrets", manifests: secretManifests(settings, values, store.hashKey) };
@@ -41,4 +49,10 @@ export class KubernetesDeployment extends pulumi.ComponentResource {
     }
     this.registerOutputs({});
   }
+}
+
+// The SDK takes the path in KUBECONFIG as an input, and so into the state, where another machine has no use for it. The
+// plugin finds the kubeconfig by itself.
+function withoutKubeconfig({ props, opts }: pulumi.ResourceTransformationArgs) {
+  return { props: { ...(props as object), kubeconfig: undefined }, opts };
 }

@@ -25,7 +25,7 @@ export function stages(settings: KubernetesSettings): Part[][] {
   const services = servicesOn("kubernetes").map((service) => part(service.name, workload(service, settings)));
   const isApi = ({ name }: Part) => name === "api";
   return [
-    // With the volumes: what is kept when all else goes must not depend on it.
+    // With the volumes: what is kept when all else goes must not depend on it. A claim keeps its StorageClass too.
     [part("namespace", [...namespace(settings), ...volumes(settings)])],
     [
       part("network-policies", networkPolicies(settings)),
@@ -47,7 +47,7 @@ const AFTER_OTHERS = ["Service", "PodDisruptionBudget", "HorizontalPodAutoscaler
 
 /** The step of its part in which an object is applied. */
 export function stepOf({ kind, spec }: Manifest): number {
-  if (kind === "Namespace") return 0;
+  if (["Namespace", "StorageClass"].includes(kind)) return 0;
   // The name of a StatefulSet's pod: who asks for it too early is told for a while that it is not there.
   if (kind === "Service" && (spec as { clusterIP?: string }).clusterIP === "None") return 1;
   if (WORKLOADS.includes(kind)) return 2;

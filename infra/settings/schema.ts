@@ -173,6 +173,8 @@ export const kubernetesSchema = z
     ...common,
     images: images(CLUSTER_IMAGES),
     target: z.literal("kubernetes"),
+    /** Context of the kubeconfig, which KUBECONFIG names, else `~/.kube/config`. Default: its current one. */
+    context: z.string().min(1, "is empty").optional(),
     /** Host name of the dashboard; `api.` and `ingest.` go before it. */
     domain: hostname,
     services: services("kubernetes", clusterService),

@@ -1,6 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -38,6 +47,7 @@ export class ApiServer {
   /** The path of a kubeconfig. Each address is another one of the same server; without authority it is not verified. */
   kubeconfig({ host = "127.0.0.1", verified = true } = {}): string {
     const path = join(this.folder, `${host}-${verified}.kubeconfig`);
+    if (existsSync(path)) return path;
     const authority = readFileSync(join(this.folder, "certificates", "apiserver.crt"), "base64");
     const cluster = {
       server: `https://${host}:${this.#port}`,
@@ -84,7 +94,10 @@ export class ApiServer {
     const [client, peer] = [await freePort(), await freePort()];
     this.#port = await freePort();
     const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-    const accounts = this.#write("accounts.key", privateKey.export({ type: "pkcs8", format: "pem" }) as string);
+    const accounts = this.#write(
+      "accounts.key",
+      privateKey.export({ type: "pkcs8", format: "pem" }) as string,
+    );
     const tokens = this.#write("tokens.csv", `${this.#token},admin,admin,system:masters\n`);
     await this.#begin("etcd", [
       `--data-dir=${join(this.folder, "etcd")}`,
@@ -116,6 +129,7 @@ export class ApiServer {
         `--service-account-private-key-file=${accounts}`,
         "--leader-elect=false",
         "--secure-port=0",
+        "--horizontal-pod-autoscaler-sync-period=2s",
       ]);
     const definitions = await customResourceDefinitions(() => {});
     const paths = definitions.map((path) => `--filename=${path}`);
@@ -158,7 +172,9 @@ export class ApiServer {
       for (const [name, { exitCode }] of this.#processes)
         if (exitCode !== null || Date.now() > end) {
           const log = readFileSync(join(this.folder, "logs", name), "utf8");
-          throw new Error(`${name} is not ready (exit code ${exitCode}):\n${log.split("\n").slice(-8).join("\n")}`);
+          throw new Error(
+            `${name} is not ready (exit code ${exitCode}):\n${log.split("\n").slice(-8).join("\n")}`,
+          );
         }
       try {
         if ((await this.kubectl(["get", "--raw", "/readyz"])) === "ok") return;

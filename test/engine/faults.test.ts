@@ -77,10 +77,11 @@ describe("bad input", () => {
     expect((await project.state()).resources.filter(({ type }) => type.startsWith("random:"))).toEqual([]);
   });
 
-  test("for a stack that is a cluster makes no state of it", async () => {
-    const { status, stderr } = await project.rejourney(["up", "--stack", "prod"]);
+  test("for a cluster that is not known makes no state of it", async () => {
+    const nowhere = { KUBECONFIG: project.path("missing") };
+    const { status, stderr } = await project.rejourney(["up", "--stack", "prod"], nowhere);
     expect(status).toBe(1);
-    expect(stderr).toContain("rejourney:target is not docker");
+    expect(stderr).toContain("The cluster of the stack prod is not known: the kubeconfig ");
     expect([...project.files(".rejourney").keys()].filter((path) => path.includes("prod"))).toEqual([]);
   });
 });

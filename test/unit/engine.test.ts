@@ -47,15 +47,16 @@ function found(...path: string[]): unknown {
 
 const versionOf = (name: string) =>
   (createRequire(import.meta.url)(`@pulumi/${name}/package.json`) as { version: string }).version;
+const PLUGINS = ["random", "command", "kubernetes"];
 const OFFICIAL = "cache/rejourney/pulumi-3.250.0/pulumi";
 
 describe("the engine", () => {
   test("is the installed one, whose plugins are installed once", () => {
     const pulumi = cli("bin", { version: "3.260.1" });
     expect(found("bin")).toEqual({ pulumi, standIns: false });
-    const asked = ["random", "command"].map((name) => `plugin install resource ${name} ${versionOf(name)}\n`);
+    const asked = PLUGINS.map((name) => `plugin install resource ${name} ${versionOf(name)}\n`);
     expect(readFileSync(join(folder, "asked"), "utf8")).toBe(asked.join(""));
-    for (const name of ["random", "command"])
+    for (const name of PLUGINS)
       mkdirSync(join(folder, "home", "plugins", `resource-${name}-v${versionOf(name)}`), { recursive: true });
     expect(found("bin")).toEqual({ pulumi, standIns: false });
     expect(readFileSync(join(folder, "asked"), "utf8")).toBe(asked.join(""));

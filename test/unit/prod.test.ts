@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import bcrypt from "bcryptjs";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { GENERATED_SECRETS, SECRET_NAMES, type SecretName } from "../../infra/app/secrets.ts";
 import { DERIVED, VARIABLES } from "../../infra/app/variables.ts";
 import type { Manifest } from "../../infra/kubernetes/manifest.ts";
@@ -152,7 +152,7 @@ describe("the stack prod", () => {
     expect([...objects.keys()].sort()).toEqual(SECRETS.map((name) => `Secret ${name}`));
   });
 
-  test("makes each stage wait for the one before, and keeps data from waiting for what may go", async () => {
+  test("makes each stage wait for the one before, and lets data wait for its StorageClass alone", async () => {
     const { registered } = await deploy();
     const waits = (name: string) => named(registered, name).dependsOn;
     const last = (part: string) => {
@@ -162,7 +162,10 @@ describe("the stack prod", () => {
     };
     expect(waits("rejourney-namespace-namespace")).toEqual([]);
     for (const { dependsOn } of ofType(registered, "PersistentVolumeClaim"))
-      expect(dependsOn).toEqual(["rejourney-namespace-namespace"]);
+      expect([...dependsOn].sort()).toEqual([
+        "rejourney-namespace-namespace",
+        "rejourney-namespace-storage-class-rejourney-data",
+      ]);
     const api = "rejourney-api-service-account";
     expect(waits(api)).toEqual(ofType(registered, "Job").map(({ name }) => name));
     expect(waits("rejourney-api-deployment")).toEqual([api]);
@@ -197,6 +200,18 @@ describe("the stack prod", () => {
         name,
         retainOnDelete: kept.some((entry) => entry.name === name),
       });
+  });
+
+  test("takes no kubeconfig into the state, not even its path", async () => {
+    vi.stubEnv("KUBECONFIG", "/somewhere/kubeconfig");
+    const { registered } = await deploy();
+    vi.unstubAllEnvs();
+    expect(named(registered, "rejourney-cluster").inputs).toEqual({
+      clusterIdentifier: "rejourney-prod",
+      upsertExistingObjects: "true",
+      enablePatchForce: "true",
+      enableSecretMutable: "true",
+    });
   });
 
   test("names its cluster, so that a changed address of it replaces nothing", async () => {

@@ -198,17 +198,7 @@ describe("nothing is registered", () => {
       "",
       "rejourney:httpPort is not a port number (1 to 65535)",
     ],
-    [
-      "a cluster, for now",
-      {
-        "rejourney:target": "kubernetes",
-        "rejourney:domain": "r.example.com",
-        "rejourney:release": "1.4.0",
-        "rejourney:acmeEmail": "a@example.com",
-      },
-      "",
-      "The stack selfhosted is a cluster, which cannot be deployed yet",
-    ],
+    ["a cluster without a domain", { "rejourney:target": "kubernetes" }, "", "rejourney:domain is missing"],
   ])("for %s", async (_, config, env, message) => {
     writeFileSync(process.env.REJOURNEY_ENV_FILE!, env);
     let registered = 0;

@@ -1,0 +1,133 @@
+import type { V1Node, V1Secret } from "@kubernetes/client-node";
+import { GENERATED_SECRETS } from "../infra/app/secrets.ts";
+import { ApiError, ClusterApi, KubeconfigError, UnreachableError } from "../infra/kubernetes/api.ts";
+import { ownDataServices, STORAGE_NODE } from "../infra/kubernetes/data.ts";
+import { NAMESPACE } from "../infra/kubernetes/manifest.ts";
+import { stages } from "../infra/kubernetes/parts.ts";
+import type { KubernetesSettings } from "../infra/settings/load.ts";
+import type { Problem } from "../infra/settings/problem.ts";
+import { Failure } from "./output.ts";
+import { bundleName } from "./recovery.ts";
+import type { Resource } from "./stack.ts";
+
+const SPACE = `/api/v1/namespaces/${NAMESPACE}`;
+
+/** What lacks when the API server does not know a group of kinds. */
+const PROVIDERS: Record<string, string> = {
+  "cert-manager.io": "cert-manager is not installed: see docs/edge.md, or set another rejourney:tls",
+  "helm.cattle.io": "this is no K3s, or one without its Helm controller",
+  "traefik.io": "Traefik is not installed: K3s brings it, unless started with --disable=traefik",
+};
+
+/** The cluster of a stack. Throws Failure when the kubeconfig cannot be used, or the API server does not answer. */
+export async function reachedCluster({ context, stack }: KubernetesSettings): Promise<ClusterApi> {
+  try {
+    const api = ClusterApi.open(context);
+    await api.request("GET", "/version");
+    // An answer that needs rights: credentials that have run out are told here, before any change.
+    await api.get(SPACE);
+    return api;
+  } catch (error) {
+    const { message } = error as Error;
+    const what =
+      error instanceof KubeconfigError
+        ? `The cluster of the stack ${stack} is not known: ${message}`
+        : error instanceof UnreachableError
+          ? `The cluster of the stack ${stack} cannot be reached: ${message}`
+          : error instanceof ApiError
+            ? `The cluster of the stack ${stack} refuses these credentials: ${message}`
+            : undefined;
+    if (what === undefined) throw error;
+    throw new Failure(
+      `${what}; nothing was changed.\n` +
+        `  Mend: name a kubeconfig by KUBECONFIG, and where it has several contexts, set rejourney:context in Pulumi.${stack}.yaml; then try: kubectl get nodes`,
+    );
+  }
+}
+
+/** Throws Failure with everything that the cluster lacks. Before any change. */
+export async function needFitCluster(api: ClusterApi, settings: KubernetesSettings): Promise<void> {
+  const problems = [...(await missingKinds(api, settings)), ...(await missingNodes(api, settings))];
+  if (problems.length === 0) return;
+  const lines = problems.map(({ key, what, mend }) => `  ${key} ${what}.\n    Mend: ${mend}`);
+  throw new Failure(`The cluster is not ready; nothing was changed.\n${lines.join("\n")}`);
+}
+
+async function missingKinds(api: ClusterApi, settings: KubernetesSettings): Promise<Problem[]> {
+  const manifests = stages(settings).flatMap((stage) => stage.flatMap((part) => part.manifests));
+  const versions = new Set(manifests.map(({ apiVersion }) => apiVersion));
+  const foreign = [...versions].filter((version) => version.split("/")[0]! in PROVIDERS);
+  const found = await Promise.all(foreign.map((version) => api.get(`/apis/${version}`)));
+  return foreign
+    .filter((_, index) => found[index] === undefined)
+    .map((version) => ({
+      key: version,
+      what: "is not known to the API server",
+      mend: PROVIDERS[version.split("/")[0]!]!,
+    }));
+}
+
+async function missingNodes(api: ClusterApi, settings: KubernetesSettings): Promise<Problem[]> {
+  if (ownDataServices(settings).length === 0) return [];
+  const [[label, value]] = Object.entries(STORAGE_NODE) as [[string, string]];
+  const selector = encodeURIComponent(`${label}=${value}`);
+  const nodes = await api.list<V1Node>(`/api/v1/nodes?labelSelector=${selector}`);
+  if (nodes.length > 0) return [];
+  return [
+    {
+      key: `${label}=${value}`,
+      what: "is a label of no node, so that PostgreSQL and Redis have no place",
+      mend: `kubectl label node NAME ${label}=${value}`,
+    },
+  ];
+}
+
+/**
+ * Throws Failure when this is another cluster than the one that the state is of, or when it holds a database that the
+ * state does not know: the password for it would be made anew.
+ */
+export async function needSameCluster(
+  api: ClusterApi,
+  resources: readonly Resource[],
+  settings: KubernetesSettings,
+): Promise<void> {
+  const { stack } = settings;
+  const known = resources.find(({ type }) => type === "kubernetes:core/v1:Namespace")?.outputs;
+  const uid = (known?.metadata as { uid?: string } | undefined)?.uid;
+  const there = (await api.get(SPACE))?.metadata.uid;
+  if (uid === undefined) return needKnownData(api, settings);
+  if (uid === there) return;
+  throw new Failure(
+    `${api.server} is not the cluster that the stack ${stack} is deployed to: ` +
+      `${there === undefined ? `it has no namespace ${NAMESPACE}` : `its namespace ${NAMESPACE} is another one`}. Nothing was changed.\n` +
+      `  Mend: point KUBECONFIG, or rejourney:context in Pulumi.${stack}.yaml, to the right cluster\n` +
+      `  Or, if the namespace was deleted, and its data is given up: npm run pulumi -- refresh --yes --stack ${stack}, then npm run up -- --stack ${stack}`,
+  );
+}
+
+async function needKnownData(api: ClusterApi, { stack, secrets }: KubernetesSettings): Promise<void> {
+  const claim = await api.get(`${SPACE}/persistentvolumeclaims/postgres-data`);
+  if (claim === undefined) return;
+  const inUse = { ...(await valuesOf(api, "postgres-secret")), ...(await valuesOf(api, "app-secret")) };
+  const missing = GENERATED_SECRETS.filter((name) => secrets[name] === undefined && !name.startsWith("S3_"));
+  const other = (["POSTGRES_PASSWORD", "STORAGE_ENCRYPTION_KEY"] as const).filter(
+    (name) => inUse[name] !== undefined && secrets[name] !== undefined && inUse[name] !== secrets[name],
+  );
+  if (missing.length + other.length === 0) return;
+  const why =
+    other.length > 0
+      ? `${other.join(" and ")} of .env ${other.length === 1 ? "is not the one" : "are not those"} in use there.`
+      : `.env lacks ${missing.join(", ")}. New ones would not open it.`;
+  throw new Failure(
+    `The claim postgres-data holds a database, and this project has no state with its secrets; ${why} Nothing was changed.\n` +
+      `  With the recovery bundle:        npx rejourney recover ${bundleName(stack)} --key recovery.key\n` +
+      "  With the .env that it ran with:  put it back, then run the same command again\n" +
+      `  To give the data up:             kubectl delete namespace ${NAMESPACE}`,
+  );
+}
+
+async function valuesOf(api: ClusterApi, secret: string): Promise<Record<string, string>> {
+  const { data = {} } = (await api.get<V1Secret>(`${SPACE}/secrets/${secret}`)) ?? {};
+  const entries = Object.entries(data).map(([key, value]) => [key, Buffer.from(value, "base64").toString()]);
+  return Object.fromEntries(entries) as Record<string, string>;
+}

@@ -1,0 +1,50 @@
+import type { KubernetesSettings } from "../infra/settings/load.ts";
+import { apply } from "./apply.ts";
+import { needFitCluster, needSameCluster, reachedCluster } from "./cluster.ts";
+import { needWellPods, settledPods } from "./cluster-services.ts";
+import { openStack, type Resource } from "./stack.ts";
+import type { UpOptions } from "./up.ts";
+
+/**
+ * Brings the cluster to what the settings say, and ends with how every service does. Every check that can fail comes
+ * before the first change.
+ */
+export async function upCluster(
+  settings: KubernetesSettings,
+  { stack: name, json }: UpOptions,
+): Promise<void> {
+  const api = await reachedCluster(settings);
+  await needFitCluster(api, settings);
+  const open = await openStack(name);
+  await needSameCluster(api, open.resources, settings);
+  // What somebody has changed or removed by hand is found, and mended.
+  const options = { ...open.options, refresh: true };
+  const applied = await apply({ ...open, options }, settings, failedJobs(open.resources));
+  const services = await settledPods(api, applied.resources);
+  applied.show({ json, services });
+  needWellPods(services, name);
+  if (!json) process.stdout.write(nextSteps(settings));
+}
+
+/** Jobs whose failure is on record: one that has failed does not run again by itself. */
+function failedJobs(resources: readonly Resource[]): string[] {
+  return resources
+    .filter(({ type, initErrors = [] }) => type === "kubernetes:batch/v1:Job" && initErrors.length > 0)
+    .map(({ urn }) => urn);
+}
+
+function nextSteps({ variables, stack }: KubernetesSettings): string {
+  const verb = (name: string) => `npm run ${name} -- --stack ${stack}`;
+  const steps = [
+    [verb("status"), "how each service does"],
+    [verb("preview"), `what a change in Pulumi.${stack}.yaml or .env would do, and what was changed by hand`],
+    [verb("down"), "removes the application; data and secrets stay"],
+  ];
+  const width = Math.max(...steps.map(([command]) => command!.length));
+  return [
+    `Rejourney answers at ${variables.PUBLIC_DASHBOARD_URL}`,
+    "Next:",
+    ...steps.map(([command, does]) => `  ${command!.padEnd(width)}  ${does}`),
+    "",
+  ].join("\n");
+}

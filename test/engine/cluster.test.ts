@@ -1,0 +1,384 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { V1Pod } from "@kubernetes/client-node";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
+import type { KubernetesObject } from "../../infra/kubernetes/api.ts";
+import { projectRoot } from "../../infra/settings/sources.ts";
+import { ended, type Ran, TestProject } from "../project.ts";
+import { found } from "../search.ts";
+import { ApiServer } from "./api-server.ts";
+import { StandInNode } from "./node.ts";
+
+// The life of the stack prod on a real API server with its controllers, in order. No container runs.
+
+const STORAGE_NODE = {
+  apiVersion: "v1",
+  kind: "Node",
+  metadata: { name: "node-1", labels: { "rejourney.co/storage-node": "true" } },
+};
+/** Every workload and how many pods it has at least. */
+const PODS = {
+  ...{ api: 2, web: 2, "ingest-worker": 2 },
+  ...{ "billing-worker": 1, "alert-worker": 1, "retention-worker": 1, postgres: 1, redis: 1 },
+};
+
+let server: ApiServer;
+let node: StandInNode;
+let project: TestProject;
+let kubeconfig: string;
+beforeAll(async () => {
+  server = await ApiServer.start({ controllers: true });
+  node = new StandInNode(server);
+  project = new TestProject();
+  project.stack = "prod";
+  writeFileSync(project.path(".env"), "SMTP_PASS=a-mail-password\n", { mode: 0o600 });
+  kubeconfig = server.kubeconfig();
+});
+afterAll(async () => {
+  await node.stop();
+  await server.remove();
+  project.remove();
+});
+
+/** `rejourney <verb> --stack prod`. */
+function prod(verb: string, env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+  const yes = ["up", "down"].includes(verb) ? ["--yes"] : [];
+  return project.rejourney([verb, "--stack", "prod", ...yes], { KUBECONFIG: kubeconfig, ...env });
+}
+
+/** The same, which has to work: its standard output. */
+async function done(verb: string, env?: NodeJS.ProcessEnv): Promise<string> {
+  const { status, stdout, stderr } = await prod(verb, env);
+  expect(status, `${verb}:\n${stdout}${stderr.split("\n").slice(-12).join("\n")}`).toBe(0);
+  return stdout;
+}
+
+const inNamespace = "--namespace=rejourney";
+
+function get(kind: string, name: string): Promise<KubernetesObject> {
+  return server.get<KubernetesObject>(kind, name, inNamespace);
+}
+
+/** Waits until the autoscalers have made their pods, and all of them are ready. */
+async function settled(): Promise<void> {
+  for (let pods: V1Pod[] = []; ; await sleep(300)) {
+    pods = (await server.get<{ items: V1Pod[] }>("pods", inNamespace)).items;
+    const ready = (service: string) =>
+      pods.filter(
+        ({ metadata, status }) =>
+          metadata!.labels!["app.kubernetes.io/name"] === service &&
+          status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True"),
+      ).length;
+    if (Object.entries(PODS).every(([service, count]) => ready(service) >= count)) return;
+  }
+}
+
+describe("without a cluster", () => {
+  test("a preview works: with no kubeconfig, and with an API server that does not answer", async () => {
+    const nothing = await prod("preview", { KUBECONFIG: project.path("missing") });
+    expect(nothing, nothing.stderr).toMatchObject({ status: 0 });
+    expect(nothing.stdout).toMatch(/^\d+ to create, 0 unchanged$/m);
+    expect(nothing.stderr).toMatch(
+      /Nothing was compared with the cluster: the kubeconfig \S*missing cannot be read/,
+    );
+    const away = project.path("away.kubeconfig");
+    writeFileSync(away, readFileSync(kubeconfig, "utf8").replace(/127\.0\.0\.1:\d+/, "127.0.0.1:1"));
+    const unreachable = await prod("preview", { KUBECONFIG: away });
+    expect(unreachable, unreachable.stderr).toMatchObject({ status: 0 });
+    expect(unreachable.stdout.split("\n").sort()).toEqual(nothing.stdout.split("\n").sort());
+    expect(unreachable.stderr).toContain(
+      "Nothing was compared with the cluster: no answer from https://127.0.0.1:1 (",
+    );
+    const { status, stderr } = await prod("up", { KUBECONFIG: away });
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: expect.stringContaining(
+        "The cluster of the stack prod cannot be reached: no answer from https://127.0.0.1:1 (connect ECONNREFUSED 127.0.0.1:1); nothing was changed.\n  Mend: name a kubeconfig by KUBECONFIG",
+      ) as string,
+    });
+  });
+
+  test("a cluster without a place for the data is refused before any change", async () => {
+    const { status, stderr } = await prod("up");
+    expect({ status, stderr }).toMatchObject({ status: 1 });
+    expect(stderr).toContain("rejourney.co/storage-node=true is a label of no node");
+    expect(await server.kubectl(["get", "namespaces", "--output=name"])).not.toContain("rejourney");
+    await server.kubectl(["create", "--filename=-"], JSON.stringify(STORAGE_NODE));
+  });
+});
+
+describe("a failing migration", () => {
+  test("ends the run with its reason, before anything of the application is there", async () => {
+    node.failing.add("migrate");
+    const { status, stderr } = await prod("up");
+    expect({ status, stderr }).toMatchObject({ status: 1 });
+    expect(stderr).toMatch(/Job migrate-[0-9a-f]{10} has failed: BackoffLimitExceeded/);
+    expect(stderr).toContain("The same command goes on from here.");
+    expect(await server.kubectl(["get", "deployments", inNamespace, "--output=name"])).toBe("");
+  });
+
+  test("is run again by the same command once it can work; every pod is admitted", async () => {
+    node.failing.clear();
+    const { uid } = (await get("namespace", "rejourney")).metadata;
+    const stdout = await done("up");
+    expect(stdout).toMatch(/^ +api +healthy \(\d of \d\)$/m);
+    expect(stdout).toContain("Rejourney answers at https://rejourney.example.com");
+    await settled();
+    const namespace = await get("namespace", "rejourney");
+    expect(namespace.metadata.uid).toBe(uid);
+    expect(namespace.metadata.labels).toMatchObject({ "pod-security.kubernetes.io/enforce": "restricted" });
+    const jobs = await server.get<{ items: KubernetesObject[] }>("jobs", inNamespace);
+    expect(jobs.items.map(({ status }) => status?.succeeded)).toEqual([1]);
+    const privileged = { containers: [{ name: "a", image: "a", securityContext: { privileged: true } }] };
+    const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "a" }, spec: privileged };
+    const made = server.kubectl(["create", "--filename=-", inNamespace], JSON.stringify(pod));
+    await expect(made).rejects.toThrow('violates PodSecurity "restricted:latest"');
+  });
+});
+
+describe("a deployment that is there", () => {
+  test("is not changed by a second run, nor by a refresh, nor under another address and certificate", async () => {
+    expect(await done("up")).toMatch(/^\d+ unchanged$/m);
+    const refresh = await project.rejourney(
+      ["pulumi", "refresh", "--yes", "--skip-preview", "--stack", "prod"],
+      {
+        KUBECONFIG: kubeconfig,
+      },
+    );
+    expect(refresh.status, refresh.stderr).toBe(0);
+    expect(refresh.stdout).not.toMatch(/updated|deleted|created/);
+    const elsewhere = server.kubeconfig({ host: "localhost", verified: false });
+    expect(await done("up", { KUBECONFIG: elsewhere })).toMatch(/^\d+ unchanged$/m);
+    const settings = project.read("Pulumi.prod.yaml");
+    writeFileSync(
+      project.path("Pulumi.prod.yaml"),
+      settings.replace("config:\n", "config:\n  rejourney:context: test\n"),
+    );
+    const changed = await done("preview");
+    expect(changed).not.toMatch(/^[+±-] /m);
+    expect(changed).toMatch(/^1 to update, \d+ unchanged$/m);
+    writeFileSync(project.path("Pulumi.prod.yaml"), settings);
+  });
+
+  test("what somebody has changed by hand is shown, and mended, without a secret's value", async () => {
+    const secret = await server.kubectl([
+      "get",
+      "secret",
+      "smtp-secret",
+      inNamespace,
+      "--output=jsonpath={.data.SMTP_PASS}",
+    ]);
+    expect(Buffer.from(secret, "base64").toString()).toBe("a-mail-password");
+    const policies = (await server.get<{ items: KubernetesObject[] }>("networkpolicies", inNamespace)).items;
+    const api = await get("networkpolicy", "api-in");
+    const patch = (what: string, value: object) =>
+      server.kubectl([
+        "patch",
+        ...what.split(" "),
+        inNamespace,
+        "--type=merge",
+        "--patch",
+        JSON.stringify(value),
+      ]);
+    await server.kubectl([
+      "set",
+      "image",
+      "deployment/alert-worker",
+      "alert-worker=example.com/other:1",
+      inNamespace,
+    ]);
+    await patch("secret smtp-secret", {
+      data: { SMTP_PASS: Buffer.from("of-somebody-else").toString("base64") },
+    });
+    await patch("networkpolicy api-in", { spec: { ingress: [{}] } });
+    await server.kubectl(["delete", "networkpolicy", "default-deny", inNamespace]);
+    await settled();
+
+    const preview = await done("preview");
+    expect(preview).toContain("+ rejourney-network-policies-network-policy-default-deny\n");
+    expect(preview).toContain("~ rejourney-network-policies-network-policy-api-in\n");
+    expect(preview).toContain("~ rejourney-secrets-secret-smtp-secret\n");
+    expect(preview).toMatch(/^~ rejourney-alert-worker-deployment\n(.*\n)*? +-.*example\.com\/other:1/m);
+    expect(preview).toMatch(/^1 to create, 3 to update, \d+ unchanged$/m);
+
+    await done("up");
+    const names = (all: readonly KubernetesObject[]) => all.map(({ metadata }) => metadata.name).sort();
+    const now = (await server.get<{ items: KubernetesObject[] }>("networkpolicies", inNamespace)).items;
+    expect(names(now)).toEqual(names(policies));
+    expect((await get("networkpolicy", "api-in")).spec).toEqual(api.spec);
+    const mended = await server.kubectl([
+      "get",
+      "secret",
+      "smtp-secret",
+      inNamespace,
+      "--output=jsonpath={.data.SMTP_PASS}",
+    ]);
+    expect(mended).toBe(secret);
+    const image = await server.kubectl([
+      "get",
+      "deployment",
+      "alert-worker",
+      inNamespace,
+      "--output=jsonpath={..image}",
+    ]);
+    expect(image).toMatch(/\/api:1\.4\.0$/);
+    await settled();
+    expect(await done("up")).toMatch(/^\d+ unchanged$/m);
+  });
+});
+
+describe("what is at stake", () => {
+  test("no file holds a secret's value, nor does anything that was printed", async () => {
+    const secrets = await project.secrets();
+    expect(secrets.SMTP_PASS).toBe("a-mail-password");
+    expect(found(secrets, [...project.files(".rejourney"), ["output", project.printed]])).toEqual([]);
+  });
+
+  test("another cluster is refused, and so is a copy of this project that has lost the state", async () => {
+    const other = await ApiServer.start({ controllers: false });
+    try {
+      await other.kubectl(["create", "--filename=-"], JSON.stringify(STORAGE_NODE));
+      for (const verb of ["up", "preview", "status", "down"]) {
+        const { status, stderr } = await prod(verb, { KUBECONFIG: other.kubeconfig() });
+        expect({ verb, status, stderr }).toMatchObject({ status: 1 });
+        expect(stderr).toContain(
+          "is not the cluster that the stack prod is deployed to: it has no namespace rejourney",
+        );
+      }
+      await comparedWithRendered(other);
+    } finally {
+      await other.remove();
+    }
+    const copy = new TestProject();
+    try {
+      const { status, stderr } = await copy.rejourney(["up", "--stack", "prod"], { KUBECONFIG: kubeconfig });
+      expect({ status, stderr }).toMatchObject({ status: 1 });
+      expect(stderr).toContain(".env lacks POSTGRES_PASSWORD, ");
+      const { POSTGRES_PASSWORD: password, ...others } = await project.secrets();
+      const lines = Object.entries({ ...others, POSTGRES_PASSWORD: "f00d".repeat(8) }).filter(
+        ([, value]) => value !== "",
+      );
+      writeFileSync(copy.path(".env"), lines.map(([key, value]) => `${key}=${value}\n`).join(""), {
+        mode: 0o600,
+      });
+      const wrong = await copy.rejourney(["up", "--stack", "prod"], { KUBECONFIG: kubeconfig });
+      expect(wrong.status).toBe(1);
+      expect(wrong.stderr).toContain(
+        "POSTGRES_PASSWORD of .env is not the one in use there. Nothing was changed.",
+      );
+      expect(wrong.stderr).not.toContain(password);
+    } finally {
+      copy.remove();
+    }
+    expect(await done("up")).toMatch(/^\d+ unchanged$/m);
+  });
+
+  test("a run that is killed goes on from where it stopped", async () => {
+    node.failing.add("migrate");
+    writeFileSync(
+      project.path("Pulumi.prod.yaml"),
+      project.read("Pulumi.prod.yaml").replace("1.4.0", "1.5.0"),
+    );
+    const before = await get("deployment", "api");
+    const child = project.start(["up", "--stack", "prod"], { KUBECONFIG: kubeconfig });
+    const ran = ended(child);
+    for (let jobs: KubernetesObject[] = []; jobs.length < 2; await sleep(100))
+      jobs = (await server.get<{ items: KubernetesObject[] }>("jobs", inNamespace)).items;
+    process.kill(-child.pid!, "SIGKILL");
+    await ran;
+    expect((await get("deployment", "api")).spec).toEqual(before.spec);
+    node.failing.clear();
+    expect(await done("up")).toMatch(/^ +api +healthy/m);
+    const image = await server.kubectl([
+      "get",
+      "deployment",
+      "api",
+      inNamespace,
+      "--output=jsonpath={..image}",
+    ]);
+    expect(image).toMatch(/\/api:1\.5\.0$/);
+    const jobs = await server.get<{ items: KubernetesObject[] }>("jobs", inNamespace);
+    expect(jobs.items.map(({ status }) => status?.succeeded)).toEqual([1]);
+    await settled();
+    expect(await done("up")).toMatch(/^\d+ unchanged$/m);
+  });
+
+  test("down removes all but the data, and up brings it back on the same claims", async () => {
+    const uids = async () =>
+      (await server.get<{ items: KubernetesObject[] }>("persistentvolumeclaims,secrets", inNamespace)).items
+        .filter(({ kind }) => kind === "PersistentVolumeClaim")
+        .map(({ metadata }) => metadata.uid);
+    const before = await uids();
+    expect(before).toHaveLength(2);
+    const secrets = await project.secrets();
+    const { status, stderr } = await project.rejourney(
+      ["down", "--stack", "prod", "--delete-data", "--confirm", "prod"],
+      {
+        KUBECONFIG: kubeconfig,
+      },
+    );
+    expect({ status, stderr }).toMatchObject({ status: 1 });
+    expect(stderr).toContain("The data of a cluster is not deleted from here; nothing was changed.");
+    await done("down");
+    const kinds =
+      "deployments,statefulsets,jobs,services,secrets,ingresses,networkpolicies,horizontalpodautoscalers";
+    expect(await server.kubectl(["get", kinds, inNamespace, "--output=name"])).toBe("");
+    expect(await uids()).toEqual(before);
+    expect((await prod("status")).stderr).toBe(
+      "The stack prod is down; its data and secrets are kept. Next: npm run up -- --stack prod\n",
+    );
+    await done("up");
+    expect(await uids()).toEqual(before);
+    expect(await project.secrets()).toEqual(secrets);
+  });
+});
+
+/** k8s/ as kubectl applies it, to a cluster without anything, gives the objects that the engine has made. */
+async function comparedWithRendered(other: ApiServer): Promise<void> {
+  const folder = join(projectRoot, "k8s");
+  await other.kubectl(["apply", `--filename=${folder}`]);
+  const rendered = readdirSync(folder)
+    .flatMap((name) => parseAllDocuments(readFileSync(join(folder, name), "utf8")))
+    .map((document) => document.toJS() as KubernetesObject);
+  const { resources } = await project.state();
+  const deployed = resources.filter(({ type }) => /^kubernetes:(?!core\/v1:Secret$)/.test(type));
+  expect(rendered).toHaveLength(deployed.length);
+  const input = JSON.stringify({ apiVersion: "v1", kind: "List", items: rendered });
+  const objects = async (from: ApiServer) =>
+    (
+      JSON.parse(await from.kubectl(["get", "--output=json", "--filename=-"], input)) as {
+        items: KubernetesObject[];
+      }
+    ).items;
+  const [byKubectl, byEngine] = [await objects(other), await objects(server)];
+  expect(byEngine.map(meant)).toEqual(byKubectl.map(meant));
+}
+
+/** An object without what only a cluster knows of it. */
+function meant(object: KubernetesObject) {
+  const { apiVersion, kind, metadata, status, ...rest } = structuredClone(object) as KubernetesObject & {
+    spec?: Spec;
+  };
+  void status;
+  const { spec } = rest;
+  for (const given of ["clusterIP", "clusterIPs", "volumeName", "selector"] as const)
+    if (["Service", "PersistentVolumeClaim"].includes(kind) && given !== "selector") delete spec?.[given];
+  if (kind === "Job") {
+    // Labels by the Job's uid.
+    delete spec?.selector;
+    delete spec?.template?.metadata;
+  }
+  if (kind === "Deployment" && metadata.name in PODS) delete spec?.replicas; // the autoscaler's
+  delete spec?.template?.metadata?.annotations?.["rejourney.co/secrets-hash"];
+  if (Object.keys(spec?.template?.metadata?.annotations ?? { some: "" }).length === 0)
+    delete spec!.template!.metadata!.annotations;
+  const { name, namespace, labels, annotations = {} } = metadata;
+  const own = Object.entries(annotations).filter(([key]) => !/kubernetes\.io|pulumi\.com/.test(key));
+  return { apiVersion, kind, name, namespace, labels, annotations: own, ...rest };
+}
+
+interface Spec extends Record<string, unknown> {
+  template?: { metadata?: { annotations?: Record<string, string> } };
+}
