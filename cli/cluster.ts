@@ -1,6 +1,6 @@
 import type { V1Node, V1Secret } from "@kubernetes/client-node";
 import { GENERATED_SECRETS } from "../infra/app/secrets.ts";
-import { ApiError, ClusterApi, KubeconfigError, UnreachableError } from "../infra/kubernetes/api.ts";
+import { ApiError, ClusterApi, KubeconfigError, type KubernetesObject, UnreachableError } from "../infra/kubernetes/api.ts";
 import { ownDataServices, STORAGE_NODE } from "../infra/kubernetes/data.ts";
 import { NAMESPACE } from "../infra/kubernetes/manifest.ts";
 import { stages } from "../infra/kubernetes/parts.ts";
@@ -83,8 +83,8 @@ async function missingNodes(api: ClusterApi, settings: KubernetesSettings): Prom
 }
 
 /**
- * Throws Failure when this is another cluster than the one that the state is of, or when it holds a database that the
- * state does not know: the password for it would be made anew.
+ * Throws Failure when this is another cluster than the one that the state is of, when a claim that the state knows is
+ * gone, or when the cluster holds a database that the state does not know: the password for it would be made anew.
  */
 export async function needSameCluster(
   api: ClusterApi,
@@ -92,17 +92,31 @@ export async function needSameCluster(
   settings: KubernetesSettings,
 ): Promise<void> {
   const { stack } = settings;
-  const known = resources.find(({ type }) => type === "kubernetes:core/v1:Namespace")?.outputs;
-  const uid = (known?.metadata as { uid?: string } | undefined)?.uid;
-  const there = (await api.get(SPACE))?.metadata.uid;
-  if (uid === undefined) return needKnownData(api, settings);
-  if (uid === there) return;
-  throw new Failure(
-    `${api.server} is not the cluster that the stack ${stack} is deployed to: ` +
-      `${there === undefined ? `it has no namespace ${NAMESPACE}` : `its namespace ${NAMESPACE} is another one`}. Nothing was changed.\n` +
-      `  Mend: point KUBECONFIG, or rejourney:context in Pulumi.${stack}.yaml, to the right cluster\n` +
-      `  Or, if the namespace was deleted, and its data is given up: npm run pulumi -- refresh --yes --stack ${stack}, then npm run up -- --stack ${stack}`,
-  );
+  const refresh = `npm run pulumi -- refresh --yes --stack ${stack}`;
+  const namespace = resources.find(({ type }) => type === "kubernetes:core/v1:Namespace");
+  if (namespace === undefined) return needKnownData(api, settings);
+  const there = await api.get(SPACE);
+  if (there?.metadata.uid !== uidOf(namespace))
+    throw new Failure(
+      `${api.server} is not the cluster that the stack ${stack} is deployed to: ` +
+        `${there === undefined ? `it has no namespace ${NAMESPACE}` : `its namespace ${NAMESPACE} is another one`}. Nothing was changed.\n` +
+        `  Mend: point KUBECONFIG, or rejourney:context in Pulumi.${stack}.yaml, to the right cluster\n` +
+        `  Or, if the namespace was deleted, and its data is given up: ${refresh}, then the same command again`,
+    );
+  for (const claim of resources.filter(({ type }) => type === "kubernetes:core/v1:PersistentVolumeClaim")) {
+    const { name } = (claim.inputs as unknown as KubernetesObject).metadata;
+    const live = await api.get(`${SPACE}/persistentvolumeclaims/${name}`);
+    if (live?.metadata.uid === uidOf(claim)) continue;
+    throw new Failure(
+      `The claim ${name} of the stack ${stack} ${live === undefined ? "is gone" : "was made anew"}, and with it the way to its data. Nothing was changed.\n` +
+        `  Mend: its volume may be there still (kubectl get persistentvolumes); make a claim of this name that is bound to it, then: ${refresh}\n` +
+        `  Or, to begin with an empty one: ${refresh}, then the same command again`,
+    );
+  }
+}
+
+function uidOf({ outputs }: Resource): string | undefined {
+  return (outputs as unknown as KubernetesObject | undefined)?.metadata.uid;
 }
 
 async function needKnownData(api: ClusterApi, { stack, secrets }: KubernetesSettings): Promise<void> {

@@ -46,7 +46,7 @@ verb(program, "preview", "show what `up` would change; changes nothing").action(
 verb(program, "status", "show how each service does; changes nothing").action(async (options: Options) =>
   (await import("./status.ts")).status(options),
 );
-verb(program, "down", "remove the containers; data and secrets stay")
+verb(program, "down", "remove what runs; data and secrets stay")
   .option("--yes", "do not ask", false)
   .option("--delete-data", "delete the data too: database, recordings, certificates", false)
   .option("--confirm <name>", "the stack's name, to delete its data without being asked")

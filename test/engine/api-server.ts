@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
+import { ClusterApi } from "../../infra/kubernetes/api.ts";
 import { type GoToolName, goTool } from "../../tools/setup/go-tool.ts";
 import { freePort } from "../docker/host.ts";
 import { customResourceDefinitions } from "../manifests/schemas.ts";
@@ -63,6 +64,18 @@ export class ApiServer {
     };
     writeFileSync(path, JSON.stringify(config), { mode: 0o600 });
     return path;
+  }
+
+  /** Raw requests, for what is asked often. */
+  api(): ClusterApi {
+    const before = process.env.KUBECONFIG;
+    process.env.KUBECONFIG = this.kubeconfig();
+    try {
+      return ClusterApi.open();
+    } finally {
+      if (before === undefined) delete process.env.KUBECONFIG;
+      else process.env.KUBECONFIG = before;
+    }
   }
 
   /** Standard output of `kubectl <args>`. */
@@ -121,6 +134,7 @@ export class ApiServer {
       `--service-account-signing-key-file=${accounts}`,
       `--token-auth-file=${tokens}`,
       "--authorization-mode=RBAC",
+      "--allow-privileged=true", // as K3s does; Pod Security says where
     ]);
     await this.#ready();
     if (controllers)

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { V1Pod } from "@kubernetes/client-node";
-import type { ApiServer } from "./api-server.ts";
+import type { ClusterApi } from "../../infra/kubernetes/api.ts";
 
 /**
  * A stand-in for a node with its kubelet and the scheduler: it says of each pod that it runs and is ready, and of each
@@ -9,12 +9,12 @@ import type { ApiServer } from "./api-server.ts";
 export class StandInNode {
   /** Names of services whose pods fail. */
   readonly failing = new Set<string>();
-  readonly #server: ApiServer;
+  readonly #api: ClusterApi;
   readonly #work: Promise<void>;
   #stopped = false;
 
-  constructor(server: ApiServer) {
-    this.#server = server;
+  constructor(api: ClusterApi) {
+    this.#api = api;
     this.#work = this.#run();
   }
 
@@ -26,10 +26,8 @@ export class StandInNode {
   async #run(): Promise<void> {
     for (; !this.#stopped; await sleep(200)) {
       // The API server may be away.
-      const pods = await this.#server
-        .get<{ items: V1Pod[] }>("pods", "--all-namespaces")
-        .catch(() => undefined);
-      for (const pod of pods?.items ?? []) if (pod.status?.phase === "Pending") await this.#settle(pod);
+      const pods = await this.#api.list<V1Pod>("/api/v1/pods").catch(() => []);
+      for (const pod of pods) if (pod.status?.phase === "Pending") await this.#settle(pod);
     }
   }
 
@@ -58,17 +56,9 @@ export class StandInNode {
         ...{ ready: isReady, started: isReady, restartCount: 0 },
       })),
     };
-    const about = ["pod", metadata!.name!, `--namespace=${metadata!.namespace}`];
+    const path = `/api/v1/namespaces/${metadata!.namespace}/pods/${metadata!.name}/status`;
+    const contentType = "application/merge-patch+json";
     // It may be gone by now.
-    await this.#server
-      .kubectl([
-        "patch",
-        ...about,
-        "--subresource=status",
-        "--type=merge",
-        "--patch",
-        JSON.stringify({ status }),
-      ])
-      .catch(() => "");
+    await this.#api.request("PATCH", path, { body: { status }, contentType }).catch(() => undefined);
   }
 }

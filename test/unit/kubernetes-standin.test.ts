@@ -155,12 +155,11 @@ describe("ready", () => {
       status: { observedGeneration: 2, ...status },
     }) as unknown as KubernetesObject;
   const full = { replicas: 2, updatedReplicas: 2, availableReplicas: 2 };
-  const stuck = {
-    type: "Progressing",
-    status: "False",
-    reason: "ProgressDeadlineExceeded",
-    message: "too late",
-  };
+  const SINCE = Date.parse("2030-01-01T00:00:00Z");
+  const stuck = (seconds: number) => ({
+    ...{ type: "Progressing", status: "False", reason: "ProgressDeadlineExceeded", message: "too late" },
+    lastUpdateTime: new Date(SINCE + seconds * 1000).toISOString(),
+  });
   const refused = {
     type: "ReplicaFailure",
     status: "True",
@@ -188,8 +187,18 @@ describe("ready", () => {
       { why: "0 of 2 pods made (FailedCreate: exceeded quota)" },
     ],
     [
-      "no progress",
-      object("Deployment", { replicas: 2 }, { ...full, conditions: [stuck] }),
+      "no progress since",
+      object("Deployment", { replicas: 2 }, { ...full, conditions: [stuck(10)] }),
+      { why: "ProgressDeadlineExceeded: too late", final: true },
+    ],
+    [
+      "no progress before, and some of its time left",
+      object("Deployment", { progressDeadlineSeconds: 60 }, { ...full, conditions: [stuck(-10)] }),
+      { why: "ProgressDeadlineExceeded: too late" },
+    ],
+    [
+      "no progress before, nor in its time since",
+      object("Deployment", { progressDeadlineSeconds: 20 }, { ...full, conditions: [stuck(-10)] }),
       { why: "ProgressDeadlineExceeded: too late", final: true },
     ],
     [
@@ -224,7 +233,7 @@ describe("ready", () => {
     ["what nobody waits for", object("Deployment", {}, {}, { "pulumi.com/skipAwait": "true" }), undefined],
     ["a kind that is not waited for", object("ConfigMap", {}, {}), undefined],
   ])("with %s", (_, given, expected) => {
-    expect(unready(given)).toEqual(expected);
+    expect(unready(given, { since: SINCE, now: SINCE + 30_000 })).toEqual(expected);
   });
 });
 

@@ -15,13 +15,21 @@ export interface Unready {
   final?: boolean;
 }
 
-/** Undefined for an object that is ready, or of a kind that is not waited for. */
-export function unready(object: KubernetesObject): Unready | undefined {
-  const judge = JUDGES[`${object.apiVersion.split("/")[0]}/${object.kind}`];
-  return object.metadata.annotations?.["pulumi.com/skipAwait"] === "true" ? undefined : judge?.(object);
+/** Since when an object is waited for, and what time it is, in milliseconds. */
+export interface Times {
+  since: number;
+  now: number;
 }
 
-const JUDGES: Record<string, (object: KubernetesObject) => Unready | undefined> = {
+/** Undefined for an object that is ready, or of a kind that is not waited for. */
+export function unready(object: KubernetesObject, times: Times): Unready | undefined {
+  const judge = JUDGES[`${object.apiVersion.split("/")[0]}/${object.kind}`];
+  return object.metadata.annotations?.["pulumi.com/skipAwait"] === "true"
+    ? undefined
+    : judge?.(object, times);
+}
+
+const JUDGES: Record<string, (object: KubernetesObject, times: Times) => Unready | undefined> = {
   "apps/Deployment": deployment,
   "apps/StatefulSet": statefulSet,
   "apps/DaemonSet": daemonSet,
@@ -32,12 +40,17 @@ const JUDGES: Record<string, (object: KubernetesObject) => Unready | undefined> 
   },
 };
 
-function deployment(object: KubernetesObject): Unready | undefined {
+function deployment(object: KubernetesObject, { since, now }: Times): Unready | undefined {
   const { spec, status = {} } = object as unknown as V1Deployment;
   const unseen = unseenBy(object);
   if (unseen !== undefined) return unseen;
   const stuck = status.conditions?.find(({ type, status }) => type === "Progressing" && status === "False");
-  if (stuck !== undefined) return { why: `${stuck.reason}: ${stuck.message}`, final: true };
+  if (stuck !== undefined) {
+    // Stuck before anybody waited: what held it may be mended by now, so it gets the same time again.
+    const isOld = new Date(stuck.lastUpdateTime!).getTime() < since;
+    const final = !isOld || now - since > 1000 * (spec!.progressDeadlineSeconds ?? 600);
+    return { why: `${stuck.reason}: ${stuck.message}`, ...(final && { final }) };
+  }
   const wanted = spec!.replicas ?? 1;
   const { replicas = 0, updatedReplicas = 0, availableReplicas = 0 } = status;
   const left = replicas - updatedReplicas;

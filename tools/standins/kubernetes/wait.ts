@@ -40,10 +40,12 @@ export async function untilReady(
   applied: KubernetesObject,
   { seconds, signal, say }: Wait,
 ): Promise<KubernetesObject> {
-  const end = Date.now() + 1000 * limitOf(applied, seconds);
+  // A condition of the API server is told to the second.
+  const since = Math.floor(Date.now() / 1000) * 1000;
+  const end = since + 1000 * limitOf(applied, seconds);
   let live = applied;
   for (let said = ""; ; await sleep(POLL_MS)) {
-    const missing = unready(live);
+    const missing = unready(live, { since, now: Date.now() });
     if (missing === undefined) return live;
     if (missing.why !== said) say((said = missing.why));
     const late = Date.now() > end && "is not ready in time";
@@ -55,7 +57,8 @@ export async function untilReady(
 
 /** What keeps an object from being ready at this moment, as an error; undefined when it is. */
 export async function unreadiness(objects: Objects, live: KubernetesObject): Promise<NotReady | undefined> {
-  const missing = unready(live);
+  const now = Date.now();
+  const missing = unready(live, { since: now, now });
   return missing && notReady(objects, live, `is not ready: ${missing.why}`);
 }
 
