@@ -1,6 +1,13 @@
 import type { V1Node, V1Secret } from "@kubernetes/client-node";
 import { GENERATED_SECRETS } from "../infra/app/secrets.ts";
-import { ApiError, ClusterApi, KubeconfigError, type KubernetesObject, UnreachableError } from "../infra/kubernetes/api.ts";
+import {
+  ApiError,
+  ClusterApi,
+  KubeconfigError,
+  type KubernetesObject,
+  UnreachableError,
+} from "../infra/kubernetes/api.ts";
+import { traefikConfig } from "../infra/edge/traefik.ts";
 import { ownDataServices, STORAGE_NODE } from "../infra/kubernetes/data.ts";
 import { NAMESPACE } from "../infra/kubernetes/manifest.ts";
 import { stages } from "../infra/kubernetes/parts.ts";
@@ -47,7 +54,11 @@ export async function reachedCluster({ context, stack }: KubernetesSettings): Pr
 
 /** Throws Failure with everything that the cluster lacks. Before any change. */
 export async function needFitCluster(api: ClusterApi, settings: KubernetesSettings): Promise<void> {
-  const problems = [...(await missingKinds(api, settings)), ...(await missingNodes(api, settings))];
+  const problems = [
+    ...(await missingKinds(api, settings)),
+    ...(await missingNodes(api, settings)),
+    ...(await othersTraefik(api)),
+  ];
   if (problems.length === 0) return;
   const lines = problems.map(({ key, what, mend }) => `  ${key} ${what}.\n    Mend: ${mend}`);
   throw new Failure(`The cluster is not ready; nothing was changed.\n${lines.join("\n")}`);
@@ -78,6 +89,22 @@ async function missingNodes(api: ClusterApi, settings: KubernetesSettings): Prom
       key: `${label}=${value}`,
       what: "is a label of no node, so that PostgreSQL and Redis have no place",
       mend: `kubectl label node NAME ${label}=${value}`,
+    },
+  ];
+}
+
+/** There is one configuration of K3s's Traefik in a cluster, and whoever wrote it would lose it. */
+async function othersTraefik(api: ClusterApi): Promise<Problem[]> {
+  const { metadata } = traefikConfig();
+  const path = `/apis/helm.cattle.io/v1/namespaces/${metadata.namespace}/helmchartconfigs/${metadata.name}`;
+  const live = await api.get(path);
+  const managers = live?.metadata.managedFields ?? [];
+  if (live === undefined || managers.some(({ manager = "" }) => manager.startsWith("pulumi-"))) return [];
+  return [
+    {
+      key: `HelmChartConfig ${metadata.name} in ${metadata.namespace}`,
+      what: "is there, not of this stack, and would be replaced",
+      mend: `look at what it sets (docs/edge.md says what the stack sets), then: kubectl delete helmchartconfig ${metadata.name} --namespace ${metadata.namespace}`,
     },
   ];
 }

@@ -20,8 +20,8 @@ export async function slotsToFill(resources: readonly Resource[], settings: Sett
   const { stack, secrets, encrypted } = settings;
   const outputs = resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs;
   const empty = (outputs?.secretsThatAreEmpty ?? []) as string[];
-  const external = settings.target === "docker" && !settings.builtInStorage && resources.length > 0;
-  const generated = external ? await generatedStorageKeys(stack) : [];
+  const leftBuiltIn = settings.target === "docker" && !settings.builtInStorage && resources.length > 0;
+  const generated = leftBuiltIn ? await generatedStorageKeys(stack) : [];
   const given = SECRET_NAMES.filter((name) => name in secrets || encrypted.includes(name));
   return given.flatMap((secret) => {
     const urn = urnOf(resources, slotName("secrets", secret));

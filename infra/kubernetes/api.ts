@@ -16,6 +16,8 @@ export interface KubernetesObject {
     finalizers?: string[];
     labels?: Record<string, string>;
     annotations?: Record<string, string>;
+    /** Who has set which fields. */
+    managedFields?: { manager?: string }[];
   };
   spec?: Record<string, unknown>;
   status?: Record<string, unknown>;

@@ -101,10 +101,19 @@ describe("without a cluster", () => {
     });
   });
 
-  test("a cluster without a place for the data is refused before any change", async () => {
+  test("a cluster without a place for the data, or with another's Traefik, is refused before any change", async () => {
+    const theirs = {
+      apiVersion: "helm.cattle.io/v1",
+      kind: "HelmChartConfig",
+      metadata: { name: "traefik", namespace: "kube-system" },
+      spec: { valuesContent: "theirs" },
+    };
+    await server.kubectl(["create", "--filename=-"], JSON.stringify(theirs));
     const { status, stderr } = await prod("up");
     expect({ status, stderr }).toMatchObject({ status: 1 });
     expect(stderr).toContain("rejourney.co/storage-node=true is a label of no node");
+    expect(stderr).toContain("HelmChartConfig traefik in kube-system is there, not of this stack");
+    await server.kubectl(["delete", "helmchartconfig", "traefik", "--namespace=kube-system"]);
     expect(await server.kubectl(["get", "namespaces", "--output=name"])).not.toContain("rejourney");
     await server.kubectl(["create", "--filename=-"], JSON.stringify(STORAGE_NODE));
   });
