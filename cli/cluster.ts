@@ -1,5 +1,5 @@
 import type { V1Node, V1Secret } from "@kubernetes/client-node";
-import { GENERATED_SECRETS } from "../infra/app/secrets.ts";
+import { GENERATED_SECRETS, type SecretName } from "../infra/app/secrets.ts";
 import {
   ApiError,
   ClusterApi,
@@ -146,11 +146,15 @@ function uidOf({ outputs }: Resource): string | undefined {
   return (outputs as unknown as KubernetesObject | undefined)?.metadata.uid;
 }
 
-async function needKnownData(api: ClusterApi, { stack, secrets }: KubernetesSettings): Promise<void> {
+async function needKnownData(
+  api: ClusterApi,
+  { stack, secrets, encrypted }: KubernetesSettings,
+): Promise<void> {
   const claim = await api.get(`${SPACE}/persistentvolumeclaims/postgres-data`);
   if (claim === undefined) return;
   const inUse = { ...(await valuesOf(api, "postgres-secret")), ...(await valuesOf(api, "app-secret")) };
-  const missing = GENERATED_SECRETS.filter((name) => secrets[name] === undefined && !name.startsWith("S3_"));
+  const isGiven = (name: SecretName) => secrets[name] !== undefined || encrypted.includes(name);
+  const missing = GENERATED_SECRETS.filter((name) => !isGiven(name) && !name.startsWith("S3_"));
   const other = (["POSTGRES_PASSWORD", "STORAGE_ENCRYPTION_KEY"] as const).filter(
     (name) => inUse[name] !== undefined && secrets[name] !== undefined && inUse[name] !== secrets[name],
   );

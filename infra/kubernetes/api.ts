@@ -76,26 +76,25 @@ export class ClusterApi {
    */
   static open(context?: string): ClusterApi {
     const config = new KubeConfig();
-    const source = process.env.KUBECONFIG || "~/.kube/config";
     try {
       config.loadFromDefault();
     } catch (error) {
       // The first line: the others quote the file.
       const [line] = (error as Error).message.split("\n");
-      throw new KubeconfigError(`the kubeconfig ${source} cannot be read: ${line}`);
+      throw new KubeconfigError(`the kubeconfig cannot be read: ${line}`);
     }
     if (context !== undefined) config.setCurrentContext(context);
     const found = config.getCurrentCluster();
     if (found?.server.startsWith("https:")) return new ClusterApi(config);
     const asked = context ?? config.currentContext;
     if (found === null && asked !== "")
-      throw new KubeconfigError(`the kubeconfig ${source} has no cluster for the context ${asked}`);
+      throw new KubeconfigError(`the kubeconfig has no cluster for the context ${asked}`);
     // Without a kubeconfig the library makes up a cluster at http://localhost:8080.
     const none = found === null || found.server === "http://localhost:8080";
     throw new KubeconfigError(
       none
         ? "there is no kubeconfig with a current context: neither in KUBECONFIG nor in ~/.kube/config"
-        : `the kubeconfig ${source} names ${found.server}, which is not https`,
+        : `the kubeconfig names ${found.server}, which is not https`,
     );
   }
 

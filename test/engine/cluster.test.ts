@@ -82,7 +82,7 @@ describe("without a cluster", () => {
     expect(nothing, nothing.stderr).toMatchObject({ status: 0 });
     expect(nothing.stdout).toMatch(/^\d+ to create, 0 unchanged$/m);
     expect(nothing.stderr).toMatch(
-      /Nothing was compared with the cluster: the kubeconfig \S*missing cannot be read/,
+      /Nothing was compared with the cluster: the kubeconfig cannot be read: ENOENT.*missing/,
     );
     const away = project.path("away.kubeconfig");
     writeFileSync(away, readFileSync(kubeconfig, "utf8").replace(/127\.0\.0\.1:\d+/, "127.0.0.1:1"));

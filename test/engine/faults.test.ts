@@ -81,7 +81,7 @@ describe("bad input", () => {
     const nowhere = { KUBECONFIG: project.path("missing") };
     const { status, stderr } = await project.rejourney(["up", "--stack", "prod"], nowhere);
     expect(status).toBe(1);
-    expect(stderr).toContain("The cluster of the stack prod is not known: the kubeconfig ");
+    expect(stderr).toContain("The cluster of the stack prod is not known: the kubeconfig cannot be read");
     expect([...project.files(".rejourney").keys()].filter((path) => path.includes("prod"))).toEqual([]);
   });
 });

@@ -62,7 +62,7 @@ describe("a kubeconfig", () => {
     [
       "that is not there",
       () => void vi.stubEnv("KUBECONFIG", join(folder, "missing")),
-      "missing cannot be read: ENOENT",
+      "the kubeconfig cannot be read: ENOENT",
     ],
     ["without a current context", () => void kubeconfig("https://a", ""), "there is no kubeconfig"],
     [
@@ -78,7 +78,7 @@ describe("a kubeconfig", () => {
         writeFileSync(join(folder, "config"), "users: [ token: the-token\n  : :");
         return undefined;
       },
-      "config cannot be read: ",
+      "the kubeconfig cannot be read: ",
     ],
   ])("%s is told in one line, without what stands in it", (_, given, expected) => {
     const context = given();
