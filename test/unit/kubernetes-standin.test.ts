@@ -7,6 +7,7 @@ import {
   compact,
   guarded,
   hasUnknown,
+  kept,
   UNKNOWN,
   type Values,
 } from "../../tools/standins/kubernetes/values.ts";
@@ -136,6 +137,20 @@ describe("values", () => {
       /^\{"4dabf18193072939515e22adb298388d":"1b47061264138c4ac30d75fd1eb44270",/,
     );
     expect(guarded({ kind: "ConfigMap", data: { a: "1" } })).toEqual({ kind: "ConfigMap", data: { a: "1" } });
+  });
+
+  test("of a Secret are not kept a second time, where kubectl repeats them", () => {
+    const annotations = { "kubectl.kubernetes.io/last-applied-configuration": "c2VjcmV0", mine: "stays" };
+    const live = {
+      kind: "Secret",
+      metadata: { name: "s", generation: 3, managedFields: [], annotations },
+      status: {},
+    };
+    expect(kept(live)).toEqual({
+      kind: "Secret",
+      metadata: { name: "s", annotations: { mine: "stays" } },
+      status: {},
+    });
   });
 
   test("that are null are left out, at any depth; one that is not known is found", () => {

@@ -16,7 +16,7 @@ import {
 import { drifted, type Mutability, otherCluster, replacing } from "./kubernetes/diff.ts";
 import { idOf, Objects, untilGone } from "./kubernetes/objects.ts";
 import { isOwnAddress } from "./kubernetes/own-address.ts";
-import { compact, guarded, hasUnknown, UNKNOWN, type Value, type Values } from "./kubernetes/values.ts";
+import { compact, guarded, hasUnknown, kept, UNKNOWN, type Value, type Values } from "./kubernetes/values.ts";
 import { limitOf, NotReady, unreadiness, untilReady } from "./kubernetes/wait.ts";
 import { endWithEngine } from "./lifetime.ts";
 import { STAND_IN } from "./mark.ts";
@@ -82,9 +82,7 @@ async function created(urn: string, object: KubernetesObject, seconds: number): 
 
 /** What the state keeps of an object. */
 function outputsOf(live: KubernetesObject) {
-  const { managedFields, resourceVersion, generation, ...metadata } = live.metadata as unknown as Values;
-  void [managedFields, resourceVersion, generation];
-  return structOf(guarded({ ...(live as unknown as Values), metadata }));
+  return structOf(guarded(kept(live as unknown as Values)));
 }
 
 /** An error as the engine understands it: UNKNOWN tells that nobody knows whether the request was carried out. */

@@ -31,6 +31,19 @@ export function compact(value: Value): Value {
   return Object.fromEntries(entries.map(([key, inner]) => [key, compact(inner)]));
 }
 
+/** Repeats what `kubectl apply` was given: of a Secret, its values. */
+const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
+const PASSING = ["managedFields", "resourceVersion", "generation"];
+
+/** An object of the API server without what says nothing of it, or repeats what stands in it. */
+export function kept(live: Values): Values {
+  const without = (values: Values, keys: readonly string[]) =>
+    Object.fromEntries(Object.entries(values).filter(([key]) => !keys.includes(key)));
+  const metadata = without(live.metadata as Values, PASSING);
+  if (isObject(metadata.annotations)) metadata.annotations = without(metadata.annotations, [LAST_APPLIED]);
+  return { ...live, metadata };
+}
+
 /** An object as the state is to keep it: what a Secret holds is marked as secret here, whatever the inputs mark. */
 export function guarded(object: Values): Values {
   if (object.kind !== "Secret" || object.data === undefined) return object;
