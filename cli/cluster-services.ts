@@ -3,6 +3,7 @@ import type { V1Deployment, V1Pod } from "@kubernetes/client-node";
 import { servicesOn } from "../infra/app/catalogue.ts";
 import type { ClusterApi } from "../infra/kubernetes/api.ts";
 import { NAMESPACE } from "../infra/kubernetes/manifest.ts";
+import { log } from "./output.ts";
 import { needAllWell, type ServiceReport } from "./services.ts";
 import type { Resource } from "./stack.ts";
 
@@ -35,9 +36,13 @@ export async function clusterServices(
 
 /** The same, once all is well, or after three minutes: an autoscaler may have asked for pods that are still starting. */
 export async function settledPods(api: ClusterApi, resources: readonly Resource[]): Promise<ServiceReport[]> {
-  for (const end = Date.now() + SETTLING; ; await sleep(1000)) {
+  const end = Date.now() + SETTLING;
+  for (let said = ""; ; await sleep(1000)) {
     const services = await clusterServices(api, resources);
-    if (Date.now() > end || services.every(({ trouble }) => trouble === "")) return services;
+    const ill = services.filter(({ trouble }) => trouble !== "");
+    if (Date.now() > end || ill.length === 0) return services;
+    const line = ill.map(({ service, trouble }) => `${service} (${trouble})`).join(", ");
+    if (line !== said) log(`Waiting for ${(said = line)} …`);
   }
 }
 

@@ -1,12 +1,7 @@
 import type { V1Node, V1Secret } from "@kubernetes/client-node";
 import { GENERATED_SECRETS, type SecretName } from "../infra/app/secrets.ts";
-import {
-  ApiError,
-  ClusterApi,
-  KubeconfigError,
-  type KubernetesObject,
-  UnreachableError,
-} from "../infra/kubernetes/api.ts";
+import { ClusterApi, type KubernetesObject } from "../infra/kubernetes/api.ts";
+import { ApiError, ClusterError, KubeconfigError } from "../infra/kubernetes/errors.ts";
 import { traefikConfig } from "../infra/edge/traefik.ts";
 import { ownDataServices, STORAGE_NODE } from "../infra/kubernetes/data.ts";
 import { NAMESPACE } from "../infra/kubernetes/manifest.ts";
@@ -35,16 +30,14 @@ export async function reachedCluster({ context, stack }: KubernetesSettings): Pr
     await api.get(SPACE);
     return api;
   } catch (error) {
-    const { message } = error as Error;
-    const what =
+    if (!(error instanceof ClusterError)) throw error;
+    const fault =
       error instanceof KubeconfigError
-        ? `The cluster of the stack ${stack} is not known: ${message}`
-        : error instanceof UnreachableError
-          ? `The cluster of the stack ${stack} cannot be reached: ${message}`
-          : error instanceof ApiError
-            ? `The cluster of the stack ${stack} refuses these credentials: ${message}`
-            : undefined;
-    if (what === undefined) throw error;
+        ? "is not known"
+        : error instanceof ApiError
+          ? "refuses these credentials"
+          : "cannot be reached";
+    const what = `The cluster of the stack ${stack} ${fault}: ${error.message}`;
     throw new Failure(
       `${what}; nothing was changed.\n` +
         `  Mend: name a kubeconfig by KUBECONFIG, and where it has several contexts, set rejourney:context in Pulumi.${stack}.yaml; then try: kubectl get nodes`,

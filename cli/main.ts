@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { Command, CommanderError, Option } from "commander";
 import { ExecaError } from "execa";
+import { ClusterError } from "../infra/kubernetes/errors.ts";
 import { SettingsError } from "../infra/settings/problem.ts";
 import { SetupError } from "../tools/setup/error.ts";
 import { Failure } from "./output.ts";
@@ -81,10 +82,12 @@ program
   .helpOption(false)
   .action(async (args: string[]) => (await import("./pulumi.ts")).passThrough(args));
 
+/** Errors whose message says it all. */
+const TOLD = [Failure, SettingsError, SetupError, ClusterError];
+
 /** What a person needs to know of an error; of one that nobody foresaw, everything. */
 function inWords(error: Error): string {
-  if (error instanceof Failure || error instanceof SettingsError || error instanceof SetupError)
-    return error.message;
+  if (TOLD.some((kind) => error instanceof kind)) return error.message;
   if (!(error instanceof ExecaError)) return error.stack ?? error.message;
   const stderr = (error as ExecaError<{ encoding: "utf8" }>).stderr ?? "";
   return [error.shortMessage, ...stderr.trimEnd().split("\n").slice(-8)].join("\n");

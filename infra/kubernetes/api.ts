@@ -1,6 +1,7 @@
 import { Agent, request, type RequestOptions } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { KubeConfig } from "@kubernetes/client-node";
+import { ApiError, KubeconfigError, UnreachableError } from "./errors.ts";
 
 /** An object as the API server tells it; typed further by who reads it. */
 export interface KubernetesObject {
@@ -22,26 +23,6 @@ export interface KubernetesObject {
   spec?: Record<string, unknown>;
   status?: Record<string, unknown>;
 }
-
-/** The API server has answered with an error. The message holds no value that was sent to it. */
-export class ApiError extends Error {
-  /** HTTP status. */
-  readonly code: number;
-  /** Seconds after which it asks to try again. */
-  readonly retryAfter: number | undefined;
-
-  constructor(code: number, message: string, retryAfter?: number) {
-    super(message);
-    this.code = code;
-    this.retryAfter = retryAfter;
-  }
-}
-
-/** No answer has come, so nobody knows whether a request was carried out. */
-export class UnreachableError extends Error {}
-
-/** The kubeconfig cannot be used. */
-export class KubeconfigError extends Error {}
 
 interface Sent {
   body?: unknown;
@@ -119,6 +100,8 @@ export class ClusterApi {
       try {
         return await this.#send<T>(method, path, sent);
       } catch (error) {
+        // Every request here bears being sent twice.
+        if (error instanceof UnreachableError && error.stale && attempt < ATTEMPTS) continue;
         if (!(error instanceof ApiError) || attempt === ATTEMPTS) throw error;
         const expired = error.code === 401 && attempt === 1;
         if (expired) this.#options = undefined;
@@ -143,7 +126,7 @@ export class ClusterApi {
     };
     return new Promise<T>((resolve, reject) => {
       const lost = ({ message }: Error) =>
-        reject(new UnreachableError(`no answer from ${this.server} (${message})`));
+        reject(new UnreachableError(`no answer from ${this.server} (${message})`, asked.reusedSocket));
       const asked = request(url, { ...options, method, headers, timeout: TIMEOUT }, (response) => {
         let answer = "";
         response.setEncoding("utf8");
@@ -151,8 +134,7 @@ export class ClusterApi {
         response.on("data", (part: string) => (answer += part));
         response.on("end", () => {
           const code = response.statusCode!;
-          const isJson = /json/.test(response.headers["content-type"] ?? "");
-          const value: unknown = isJson ? JSON.parse(answer) : answer;
+          const value = valueOf(answer);
           if (code < 300) return resolve(value as T);
           const wait = Number(response.headers["retry-after"]);
           reject(new ApiError(code, refusal(code, value), Number.isNaN(wait) ? undefined : wait));
@@ -181,6 +163,15 @@ export class ClusterApi {
   }
 }
 
+/** JSON as a value; anything else, such as the error page of a proxy, as the text it is. */
+function valueOf(answer: string): unknown {
+  try {
+    return JSON.parse(answer) as unknown;
+  } catch {
+    return answer;
+  }
+}
+
 interface Status {
   reason?: string;
   message?: string;
@@ -189,7 +180,8 @@ interface Status {
 
 // Of a 422, the fields and what is wrong with them: its text quotes values, a whole pod template for one.
 function refusal(code: number, answer: unknown): string {
-  if (typeof answer === "string") return answer.trim() || `status ${code}`;
+  if (typeof answer !== "object" || answer === null)
+    return `status ${code}: ${String(answer).trim().slice(0, 200)}`;
   const { reason, message, details } = answer as Status;
   const causes = details?.causes ?? [];
   if (code !== 422 || causes.length === 0) return message ?? `status ${code}`;

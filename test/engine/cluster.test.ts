@@ -1,15 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
 import type { V1Pod } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parseAllDocuments } from "yaml";
 import type { KubernetesObject } from "../../infra/kubernetes/api.ts";
-import { projectRoot } from "../../infra/settings/sources.ts";
 import { ended, type Ran, TestProject } from "../project.ts";
 import { found } from "../search.ts";
 import { ApiServer } from "./api-server.ts";
 import { StandInNode } from "./node.ts";
+import { RENDERED, renderedObjects } from "./rendered.ts";
 
 // The life of the stack prod on a real API server with its controllers, in order. No container runs.
 
@@ -257,7 +255,12 @@ describe("what is at stake", () => {
           "is not the cluster that the stack prod is deployed to: it has no namespace rejourney",
         );
       }
-      await comparedWithRendered(other);
+      await other.kubectl(["apply", `--filename=${RENDERED}`]);
+      const { resources } = await project.state();
+      const deployed = resources.filter(({ type }) => /^kubernetes:(?!core\/v1:Secret$)/.test(type));
+      const byEngine = await renderedObjects(server);
+      expect(byEngine).toHaveLength(deployed.length);
+      expect(byEngine).toEqual(await renderedObjects(other));
     } finally {
       await other.remove();
     }
@@ -341,51 +344,3 @@ describe("what is at stake", () => {
     expect(await project.secrets()).toEqual(secrets);
   });
 });
-
-/** k8s/ as kubectl applies it, to a cluster without anything, gives the objects that the engine has made. */
-async function comparedWithRendered(other: ApiServer): Promise<void> {
-  const folder = join(projectRoot, "k8s");
-  await other.kubectl(["apply", `--filename=${folder}`]);
-  const rendered = readdirSync(folder)
-    .flatMap((name) => parseAllDocuments(readFileSync(join(folder, name), "utf8")))
-    .map((document) => document.toJS() as KubernetesObject);
-  const { resources } = await project.state();
-  const deployed = resources.filter(({ type }) => /^kubernetes:(?!core\/v1:Secret$)/.test(type));
-  expect(rendered).toHaveLength(deployed.length);
-  const input = JSON.stringify({ apiVersion: "v1", kind: "List", items: rendered });
-  const objects = async (from: ApiServer) =>
-    (
-      JSON.parse(await from.kubectl(["get", "--output=json", "--filename=-"], input)) as {
-        items: KubernetesObject[];
-      }
-    ).items;
-  const [byKubectl, byEngine] = [await objects(other), await objects(server)];
-  expect(byEngine.map(meant)).toEqual(byKubectl.map(meant));
-}
-
-/** An object without what only a cluster knows of it. */
-function meant(object: KubernetesObject) {
-  const { apiVersion, kind, metadata, status, ...rest } = structuredClone(object) as KubernetesObject & {
-    spec?: Spec;
-  };
-  void status;
-  const { spec } = rest;
-  for (const given of ["clusterIP", "clusterIPs", "volumeName", "selector"] as const)
-    if (["Service", "PersistentVolumeClaim"].includes(kind) && given !== "selector") delete spec?.[given];
-  if (kind === "Job") {
-    // Labels by the Job's uid.
-    delete spec?.selector;
-    delete spec?.template?.metadata;
-  }
-  if (kind === "Deployment" && metadata.name in PODS) delete spec?.replicas; // the autoscaler's
-  delete spec?.template?.metadata?.annotations?.["rejourney.co/secrets-hash"];
-  if (Object.keys(spec?.template?.metadata?.annotations ?? { some: "" }).length === 0)
-    delete spec!.template!.metadata!.annotations;
-  const { name, namespace, labels, annotations = {} } = metadata;
-  const own = Object.entries(annotations).filter(([key]) => !/kubernetes\.io|pulumi\.com/.test(key));
-  return { apiVersion, kind, name, namespace, labels, annotations: own, ...rest };
-}
-
-interface Spec extends Record<string, unknown> {
-  template?: { metadata?: { annotations?: Record<string, string> } };
-}

@@ -5,7 +5,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { ApiError, ClusterApi, KubeconfigError, UnreachableError } from "../../infra/kubernetes/api.ts";
+import { ClusterApi } from "../../infra/kubernetes/api.ts";
+import { ApiError, KubeconfigError, UnreachableError } from "../../infra/kubernetes/errors.ts";
 import { pem } from "./certificate.ts";
 
 let folder: string;
@@ -29,9 +30,9 @@ function kubeconfig(server: string, context = "one"): void {
   vi.stubEnv("KUBECONFIG", path);
 }
 
-/** Answers requests one after the other with these; what was asked. */
+/** Answers requests one after the other with these, or hangs up instead; what was asked. */
 async function answering(
-  answers: readonly [number, unknown, Record<string, string>?][],
+  answers: readonly ([number, unknown, Record<string, string>?] | "hang up")[],
   use: (api: ClusterApi) => Promise<unknown>,
 ): Promise<string[]> {
   const asked: string[] = [];
@@ -41,9 +42,11 @@ async function answering(
     { cert: certificate, key },
     (request: IncomingMessage, response: ServerResponse) => {
       asked.push(`${request.method} ${request.url} ${request.headers.authorization}`);
-      const [code, body, headers] = left.shift()!;
+      const answer = left.shift()!;
+      if (answer === "hang up") return void request.socket.destroy();
+      const [code, body, headers] = answer;
       response.writeHead(code, { "content-type": "application/json", ...headers });
-      response.end(JSON.stringify(body));
+      response.end(typeof body === "string" ? body : JSON.stringify(body));
     },
   );
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -106,6 +109,20 @@ describe("a request", () => {
       async (api) => expect(await api.get("/a")).toEqual({ kind: "Pod" }),
     );
     expect(asked).toEqual(Array.from({ length: 3 }, () => "GET /a Bearer the-token"));
+  });
+
+  test("is sent again where an older connection is closed, and not where a new one is", async () => {
+    await answering([[200, { kind: "A" }], "hang up", [200, { kind: "B" }]], async (api) => {
+      await api.get("/a");
+      expect(await api.get("/b")).toEqual({ kind: "B" });
+    });
+    await answering(["hang up"], (api) => expect(api.get("/a")).rejects.toThrow("no answer from https://"));
+  });
+
+  test("that a proxy answers is told by its status and the beginning of its page", async () => {
+    await answering([[502, `<html>${"x".repeat(500)}`]], async (api) => {
+      await expect(api.get("/a")).rejects.toThrow(/^status 502: <html>x{194}$/);
+    });
   });
 
   test("finds nothing where nothing is", async () => {

@@ -6,13 +6,8 @@ import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import rpc from "@pulumi/pulumi/proto/status_pb.js";
 import any from "google-protobuf/google/protobuf/any_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
-import {
-  ApiError,
-  ClusterApi,
-  KubeconfigError,
-  type KubernetesObject,
-  UnreachableError,
-} from "../../infra/kubernetes/api.ts";
+import { ClusterApi, type KubernetesObject } from "../../infra/kubernetes/api.ts";
+import { ApiError, KubeconfigError, UnreachableError } from "../../infra/kubernetes/errors.ts";
 import { drifted, type Mutability, otherCluster, replacing } from "./kubernetes/diff.ts";
 import { idOf, Objects, untilGone } from "./kubernetes/objects.ts";
 import { isOwnAddress } from "./kubernetes/own-address.ts";

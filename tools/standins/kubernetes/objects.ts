@@ -1,6 +1,7 @@
 // Objects on the API server, by server-side apply.
 import { setTimeout as sleep } from "node:timers/promises";
-import { ApiError, type ClusterApi, type KubernetesObject } from "../../../infra/kubernetes/api.ts";
+import type { ClusterApi, KubernetesObject } from "../../../infra/kubernetes/api.ts";
+import { ApiError } from "../../../infra/kubernetes/errors.ts";
 
 const MANAGER = "pulumi-kubernetes";
 
@@ -32,7 +33,13 @@ export class Objects {
 
   /** An object as it is on the API server; undefined when it is not there. */
   async find(object: KubernetesObject): Promise<KubernetesObject | undefined> {
-    return this.api.get(await this.#path(object));
+    try {
+      return await this.api.request("GET", await this.#path(object));
+    } catch (error) {
+      // Where its kind is gone, so is the object.
+      if (error instanceof ApiError && error.code === 404) return undefined;
+      throw error;
+    }
   }
 
   /** Makes an object what `object` says, and returns it as it is then. */

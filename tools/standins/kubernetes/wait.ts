@@ -1,7 +1,8 @@
 // Waits until objects do what they are there for.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CoreV1Event, V1ContainerStatus, V1Pod } from "@kubernetes/client-node";
-import { ApiError, type KubernetesObject, UnreachableError } from "../../../infra/kubernetes/api.ts";
+import type { KubernetesObject } from "../../../infra/kubernetes/api.ts";
+import { ApiError, UnreachableError } from "../../../infra/kubernetes/errors.ts";
 import type { Objects } from "./objects.ts";
 import { unready } from "./ready.ts";
 
