@@ -36,7 +36,10 @@ export function applicationService(
     ...(override?.replicas !== undefined && { scale: override.replicas }),
     init: true,
     stop_grace_period: `${service.stopSeconds}s`,
-    healthcheck: healthcheck("CMD", ...healthCommand(service)),
+    healthcheck: {
+      ...healthcheck("CMD", ...healthCommand(service)),
+      ...(override?.startSeconds !== undefined && { start_period: `${override.startSeconds}s` }),
+    },
     restart: "unless-stopped",
   };
 }

@@ -44,7 +44,7 @@ function deployment(service: Service, scaling: Scaling, settings: KubernetesSett
     // Where an autoscaler owns the number, it is not ours to set.
     ...(!isScaled(scaling) && { replicas: scaling.min }),
     revisionHistoryLimit: 3,
-    progressDeadlineSeconds: 300,
+    progressDeadlineSeconds: startSecondsOf(service, settings) + 180,
     // A new pod first, an old one only after it is ready: no moment with fewer pods than wanted.
     strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
     selector: { matchLabels: selectorOf(name) },
@@ -109,11 +109,20 @@ function environment({ port, fixed, variables, secrets, derived, optional = [] }
   ];
 }
 
-function probes(service: Service, { addresses }: KubernetesSettings) {
+/** How long a pod may take from its start until it is healthy. */
+function startSecondsOf({ name }: Service, { services }: KubernetesSettings): number {
+  return services[name]?.startSeconds ?? 120;
+}
+
+function probes(service: Service, settings: KubernetesSettings) {
+  const failures = (periodSeconds: number) => ({
+    periodSeconds,
+    failureThreshold: Math.ceil(startSecondsOf(service, settings) / periodSeconds),
+  });
   if (service.health.kind === "http") {
     const httpGet = { path: service.health.path, port: "http" };
     return {
-      startupProbe: { httpGet, periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 60 },
+      startupProbe: { httpGet, timeoutSeconds: 5, ...failures(2) },
       readinessProbe: { httpGet, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 2 },
       // Whether the process answers at all. Its health depends on the database, and a restart mends no database.
       livenessProbe: {
@@ -124,9 +133,9 @@ function probes(service: Service, { addresses }: KubernetesSettings) {
       },
     };
   }
-  const connected = { exec: { command: healthCommand(service, addresses) } };
+  const connected = { exec: { command: healthCommand(service, settings.addresses) } };
   return {
-    startupProbe: { ...connected, periodSeconds: 3, timeoutSeconds: 10, failureThreshold: 40 },
+    startupProbe: { ...connected, timeoutSeconds: 10, ...failures(3) },
     readinessProbe: { ...connected, periodSeconds: 15, timeoutSeconds: 10, failureThreshold: 2 },
     // Five minutes: longer than an outage of the database usually takes, so that it does not restart every worker.
     livenessProbe: {

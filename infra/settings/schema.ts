@@ -50,6 +50,11 @@ const limits = z.strictObject({
 const serviceOverride = limits.extend({
   /** How many run; 0 for a worker that the release does not have. Default 1. */
   replicas: wholeNumber("is not a whole number").min(0, "is below 0").max(20, "is above 20").optional(),
+  /** Seconds from its start until it has to be healthy. Default 120; on a single node 60, and then half a minute. */
+  startSeconds: wholeNumber("is not a whole number of seconds")
+    .min(5, "is below 5")
+    .max(1800, "is above 1800")
+    .optional(),
   /** Replaces the catalogue's command. */
   command: z.array(z.string()).min(1, "is empty").optional(),
 });

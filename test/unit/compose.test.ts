@@ -144,6 +144,7 @@ describe("the project", () => {
     const { services } = project({
       services: {
         "ingest-worker": { memory: "1G", cpus: 2, replicas: 3, command: ["node", "x.js", "$HOME"] },
+        api: { startSeconds: 300 },
       },
     });
     expect(services["ingest-worker"]).toMatchObject({
@@ -152,6 +153,7 @@ describe("the project", () => {
       scale: 3,
       command: ["node", "x.js", "$$HOME"],
     });
+    expect(services.api!.healthcheck!.start_period).toBe("300s");
     expect(services["alert-worker"]).toEqual(project().services["alert-worker"]);
   });
 

@@ -55,6 +55,24 @@ describe("a service", () => {
     ]);
   });
 
+  test("has two minutes to become healthy, or as long as the settings say", () => {
+    const limits = (all: ReturnType<typeof manifests>, name: string) => {
+      const { startupProbe } = pods(all)[name]!.containers[0];
+      const { periodSeconds, failureThreshold } = startupProbe as Record<string, number>;
+      const { progressDeadlineSeconds } = specOf(all, "Deployment", name) as Record<string, number>;
+      return [periodSeconds! * failureThreshold!, progressDeadlineSeconds];
+    };
+    expect([limits(manifests(), "api"), limits(manifests(), "alert-worker")]).toEqual([
+      [120, 300],
+      [120, 300],
+    ]);
+    const slow = manifests({ services: { api: { startSeconds: 600 } } });
+    expect([limits(slow, "api"), limits(slow, "web")]).toEqual([
+      [600, 780],
+      [120, 300],
+    ]);
+  });
+
   test("is probed: by HTTP where it answers, by its connections to the data where it does not", () => {
     const of = pods(manifests());
     const { startupProbe, readinessProbe, livenessProbe } = of.api!.containers[0];
