@@ -1,3 +1,4 @@
+import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import type { Settings } from "../infra/settings/load.ts";
 import { inWords, pulumi } from "./engine.ts";
 import { log } from "./output.ts";
@@ -32,7 +33,10 @@ export async function apply(
   for (const { urn } of slots) await pulumi(["state", "unprotect", urn, "--yes", "--stack", name]);
   log("Applying …");
   const progress = new Progress(log);
-  const { onEvent } = progress;
+  const onEvent = (event: EngineEvent) => {
+    progress.onEvent(event);
+    options.onEvent?.(event);
+  };
   const replace = [...slots.map(({ urn }) => urn), ...again];
   const run = stack.up({ ...options, onEvent, replace });
   const { outputs, summary: result } = await inWords(run, () => progress.failed);

@@ -4,6 +4,7 @@ import { servicesOn } from "../infra/app/catalogue.ts";
 import type { ClusterApi } from "../infra/kubernetes/api.ts";
 import { NAMESPACE } from "../infra/kubernetes/manifest.ts";
 import { log } from "./output.ts";
+import { toldTroubles } from "./pod-logs.ts";
 import { needAllWell, type ServiceReport } from "./services.ts";
 import type { Resource } from "./stack.ts";
 
@@ -76,8 +77,15 @@ function report(
   };
 }
 
-/** Throws Failure, with what mends it, when a service is not as the stack says. */
-export function needWellPods(services: readonly ServiceReport[], stack: string): void {
+/** Throws Failure, with the reasons and what mends them, when a service is not as the stack says. */
+export async function needWellPods(
+  services: readonly ServiceReport[],
+  stack: string,
+  api: ClusterApi,
+): Promise<void> {
+  if (services.every(({ trouble }) => trouble === "")) return;
+  const told = await toldTroubles(api, stack);
+  if (told !== "") log(told);
   const flags = `--namespace ${NAMESPACE} --selector app.kubernetes.io/name=`;
   needAllWell(services, { stack, tells: (service) => `kubectl describe pod ${flags}${service}` });
 }

@@ -1,5 +1,10 @@
 import { existsSync } from "node:fs";
-import { LocalWorkspace, type Stack, StackNotFoundError } from "@pulumi/pulumi/automation/index.js";
+import {
+  type EngineEvent,
+  LocalWorkspace,
+  type Stack,
+  StackNotFoundError,
+} from "@pulumi/pulumi/automation/index.js";
 import { projectRoot } from "../infra/settings/sources.ts";
 import { STAND_IN } from "../tools/standins/mark.ts";
 import { createStack, engineEnvironment, inWords, pulumi } from "./engine.ts";
@@ -21,6 +26,8 @@ interface RunOptions {
   configFile: string;
   /** Ends the run after its current step. */
   signal: AbortSignal;
+  /** Sees what the engine tells. */
+  onEvent?: (event: EngineEvent) => void;
   suppressOutputs: true;
   /** With secrets shown, the engine would open the history by the committed settings, and write its salt there. */
   showSecrets: false;

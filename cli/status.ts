@@ -14,13 +14,13 @@ export async function status({ stack, json }: Options): Promise<void> {
   const { services, needWell } =
     settings.target === "docker" ? await containers(stack, resources) : await pods(settings, resources);
   process.stdout.write(json ? `${JSON.stringify({ stack, services })}\n` : table(services));
-  needWell();
+  await needWell();
 }
 
 interface Found {
   services: ServiceReport[];
   /** Throws Failure when a service is not as the stack says. */
-  needWell: () => void;
+  needWell: () => void | Promise<void>;
 }
 
 async function containers(stack: string, resources: readonly Resource[]): Promise<Found> {
@@ -39,7 +39,7 @@ async function pods(settings: KubernetesSettings, resources: readonly Resource[]
   await needSameCluster(api, resources, settings);
   const services = await clusterServices(api, resources);
   if (services.length === 0) throw down(stack);
-  return { services, needWell: () => needWellPods(services, stack) };
+  return { services, needWell: () => needWellPods(services, stack, api) };
 }
 
 function down(stack: string): Failure {

@@ -1,7 +1,11 @@
+import type { ClusterApi } from "../infra/kubernetes/api.ts";
 import type { KubernetesSettings } from "../infra/settings/load.ts";
 import { apply } from "./apply.ts";
 import { needFitCluster, needSameCluster, reachedCluster } from "./cluster.ts";
 import { needWellPods, settledPods } from "./cluster-services.ts";
+import { Failure } from "./output.ts";
+import { toldTroubles } from "./pod-logs.ts";
+import { PodWatch } from "./pod-watch.ts";
 import { openStack, type Resource } from "./stack.ts";
 import type { UpOptions } from "./up.ts";
 
@@ -17,13 +21,27 @@ export async function upCluster(
   await needFitCluster(api, settings);
   const open = await openStack(name);
   await needSameCluster(api, open.resources, settings);
+  const watch = new PodWatch(api, name);
+  const signal = AbortSignal.any([open.options.signal, watch.signal]);
   // What somebody has changed or removed by hand is found, and mended.
-  const options = { ...open.options, refresh: true };
-  const applied = await apply({ ...open, options }, settings, failedJobs(open.resources));
+  const options = { ...open.options, signal, onEvent: watch.onEvent, refresh: true };
+  const applied = await apply({ ...open, options }, settings, failedJobs(open.resources))
+    .catch(async (error: unknown) => {
+      throw await withTroubles(error, api, name);
+    })
+    .finally(() => watch.stop());
   const services = await settledPods(api, applied.resources);
   applied.show({ json, services });
-  needWellPods(services, name);
+  await needWellPods(services, name, api);
   if (!json) process.stdout.write(nextSteps(settings));
+}
+
+/** A failure of the engine, with what the cluster tells of its pods. */
+async function withTroubles(error: unknown, api: ClusterApi, stack: string): Promise<unknown> {
+  const told = error instanceof Failure ? await toldTroubles(api, stack) : "";
+  return told === ""
+    ? error
+    : new Failure(`${told}\nThis did not finish. The same command goes on from here.`);
 }
 
 /** Jobs whose failure is on record: one that has failed does not run again by itself. */

@@ -96,9 +96,18 @@ export class ClusterApi {
 
   /** The answer to a request, which is sent again while the API server asks for that. Throws ApiError and UnreachableError. */
   async request<T = KubernetesObject>(method: string, path: string, sent: Sent = {}): Promise<T> {
+    return valueOf(await this.#ask(method, path, sent)) as T;
+  }
+
+  /** What is at a path, as the text that it is, such as the log of a container. */
+  text(path: string): Promise<string> {
+    return this.#ask("GET", path, {});
+  }
+
+  async #ask(method: string, path: string, sent: Sent): Promise<string> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#send<T>(method, path, sent);
+        return await this.#send(method, path, sent);
       } catch (error) {
         // Every request here bears being sent twice.
         if (error instanceof UnreachableError && error.stale && attempt < ATTEMPTS) continue;
@@ -112,7 +121,7 @@ export class ClusterApi {
     }
   }
 
-  async #send<T>(method: string, path: string, { body, contentType }: Sent): Promise<T> {
+  async #send(method: string, path: string, { body, contentType }: Sent): Promise<string> {
     const url = new URL(this.server + path);
     const options = await this.#connection();
     const text = body === undefined ? undefined : JSON.stringify(body);
@@ -124,7 +133,7 @@ export class ClusterApi {
         "Content-Length": Buffer.byteLength(text),
       }),
     };
-    return new Promise<T>((resolve, reject) => {
+    return new Promise<string>((resolve, reject) => {
       const lost = ({ message }: Error) =>
         reject(new UnreachableError(`no answer from ${this.server} (${message})`, asked.reusedSocket));
       const asked = request(url, { ...options, method, headers, timeout: TIMEOUT }, (response) => {
@@ -134,10 +143,9 @@ export class ClusterApi {
         response.on("data", (part: string) => (answer += part));
         response.on("end", () => {
           const code = response.statusCode!;
-          const value = valueOf(answer);
-          if (code < 300) return resolve(value as T);
+          if (code < 300) return resolve(answer);
           const wait = Number(response.headers["retry-after"]);
-          reject(new ApiError(code, refusal(code, value), Number.isNaN(wait) ? undefined : wait));
+          reject(new ApiError(code, refusal(code, valueOf(answer)), Number.isNaN(wait) ? undefined : wait));
         });
       });
       asked.on("error", lost);

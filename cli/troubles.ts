@@ -1,0 +1,197 @@
+import type {
+  CoreV1Event,
+  V1ContainerStatus,
+  V1Deployment,
+  V1Job,
+  V1Pod,
+  V1ReplicaSet,
+  V1StatefulSet,
+} from "@kubernetes/client-node";
+import type { ClusterApi } from "../infra/kubernetes/api.ts";
+import { NAMESPACE } from "../infra/kubernetes/manifest.ts";
+
+/** What keeps a service from running, by what the cluster says of its pods. */
+export interface Trouble {
+  service: string;
+  why: string;
+  mend: string;
+  /** Seconds after which it is taken for lasting. Infinity: Kubernetes itself ends the wait. */
+  patience: number;
+  /** The container whose last lines may tell more. */
+  log?: Log;
+  /** Pods of the service that do run. */
+  ready: number;
+}
+
+/** What a container wrote; `previous`: before it was started again. */
+export interface Log {
+  pod: string;
+  container: string;
+  previous: boolean;
+}
+
+type Found = Omit<Trouble, "service" | "ready"> | undefined;
+
+const REVISION = "deployment.kubernetes.io/revision";
+
+/** Seconds. An image registry may be away, or a quota in the way, for a moment. */
+const SHORT = 30;
+/** Seconds. Pods that are ending make room for others. */
+const LONG = 120;
+
+/** The troubles at this moment, one for each service, in no order; `stack` is the one whose settings mend them. */
+export async function troubles(api: ClusterApi, stack: string): Promise<Trouble[]> {
+  const space = `namespaces/${NAMESPACE}`;
+  const [pods, warnings, deployments, replicaSets, statefulSets, jobs] = await Promise.all([
+    api.list<V1Pod>(`/api/v1/${space}/pods`),
+    api.list<CoreV1Event>(`/api/v1/${space}/events?fieldSelector=type%3DWarning`),
+    api.list<V1Deployment>(`/apis/apps/v1/${space}/deployments`),
+    api.list<V1ReplicaSet>(`/apis/apps/v1/${space}/replicasets`),
+    api.list<V1StatefulSet>(`/apis/apps/v1/${space}/statefulsets`),
+    api.list<V1Job>(`/apis/batch/v1/${space}/jobs`),
+  ]);
+  const lastWarning: LastWarning = ({ metadata }, wanted, words = /^/) =>
+    warnings.findLast(
+      ({ involvedObject, reason, message }) =>
+        involvedObject.uid === metadata!.uid && reason === wanted && words.test(message ?? ""),
+    )?.message;
+  // Pods of an older revision are on their way out; the attempts of a Job stay, also when it has succeeded after all.
+  const newest = deployments.map(({ metadata }) => `${metadata!.name} ${metadata!.annotations?.[REVISION]}`);
+  const older = replicaSets.filter(
+    ({ metadata }) =>
+      !newest.includes(`${metadata!.ownerReferences?.[0]?.name} ${metadata!.annotations?.[REVISION]}`),
+  );
+  const succeeded = jobs.filter(({ status }) => (status?.succeeded ?? 0) > 0);
+  const over = [...older, ...succeeded].map(({ metadata }) => metadata!.uid);
+  const current = pods.filter(({ metadata }) => !over.includes(metadata!.ownerReferences?.[0]?.uid));
+  const found: [V1Pod | V1Deployment | V1StatefulSet | V1Job, Found][] = [
+    ...current.map((pod): [V1Pod, Found] => [pod, ofPod(pod, lastWarning, stack)]),
+    ...[...statefulSets, ...jobs].map((owner): [V1Job, Found] => [owner, refusalByEvent(owner, lastWarning)]),
+    ...deployments.map((owner): [V1Deployment, Found] => [owner, refusalOf(owner)]),
+  ];
+  const all = found.flatMap(([object, trouble]) => (trouble ? [[serviceOf(object), trouble] as const] : []));
+  return [...new Map(all)].map(([service, trouble]) => ({
+    service,
+    ...trouble,
+    ready: pods.filter((pod) => serviceOf(pod) === service && isReady(pod)).length,
+  }));
+}
+
+function isReady({ status }: V1Pod): boolean {
+  return status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+}
+
+type LastWarning = (
+  object: V1Pod | V1StatefulSet | V1Job,
+  reason: string,
+  words?: RegExp,
+) => string | undefined;
+
+export interface Labelled {
+  metadata?: { name?: string; labels?: Record<string, string> };
+}
+
+/** The service that a workload or a pod is of. */
+export function serviceOf({ metadata }: Labelled): string {
+  return metadata!.labels?.["app.kubernetes.io/name"] ?? metadata!.name!;
+}
+
+function refusalOf({ status }: V1Deployment): Found {
+  const refusal = status?.conditions?.find(
+    ({ type, status }) => type === "ReplicaFailure" && status === "True",
+  );
+  return refusal && refused(refusal.message!);
+}
+
+/** Others than a Deployment tell of it by an event alone, which outlives its reason. */
+function refusalByEvent(owner: V1StatefulSet | V1Job, lastWarning: LastWarning): Found {
+  const { replicas, active, succeeded, failed } = (owner.status ?? {}) as Record<string, number | undefined>;
+  const refusal = lastWarning(owner, "FailedCreate");
+  return replicas || active || succeeded || failed || refusal === undefined ? undefined : refused(refusal);
+}
+
+function refused(message: string): Found {
+  return {
+    why: `the cluster takes no further pod: ${message.replace(/^.* is forbidden: /, "")}`,
+    mend: `see what takes the room (kubectl get pods --namespace ${NAMESPACE}), and remove what is not of the stack`,
+    patience: SHORT,
+  };
+}
+
+function ofPod(pod: V1Pod, lastWarning: LastWarning, stack: string): Found {
+  const { metadata, status = {} } = pod;
+  const isJob = metadata!.ownerReferences?.[0]?.kind === "Job";
+  const isOver = status.phase === "Succeeded" || (status.phase === "Failed" && !isJob);
+  if (isOver || metadata!.deletionTimestamp !== undefined) return undefined;
+  const unscheduled = status.conditions?.find(
+    ({ type, status }) => type === "PodScheduled" && status === "False",
+  );
+  if (unscheduled !== undefined)
+    return {
+      why: `no node takes its pod: ${unscheduled.message}`,
+      mend: `add a node, or lower what rejourney:services or rejourney:data ask for in Pulumi.${stack}.yaml`,
+      patience: LONG,
+    };
+  // The sidecar of a Job ends badly whenever the Job does, so it comes last.
+  const containers = [...(status.containerStatuses ?? []), ...(status.initContainerStatuses ?? [])];
+  for (const container of containers) {
+    const found = ofContainer(pod, container, lastWarning, stack);
+    // A Job tries again, and says when it gives up.
+    if (found !== undefined) return isJob && found.log ? { ...found, patience: Infinity } : found;
+  }
+  return undefined;
+}
+
+function ofContainer(
+  pod: V1Pod,
+  { name, ready, state = {}, lastState, restartCount }: V1ContainerStatus,
+  lastWarning: LastWarning,
+  stack: string,
+): Found {
+  const { waiting, running } = state;
+  const reason = waiting?.reason ?? "";
+  const settings = `in Pulumi.${stack}.yaml`;
+  if (ready) return undefined;
+  if (/Image/.test(reason))
+    return {
+      why: `its image cannot be had: ${lastWarning(pod, "Failed", /^Failed to pull/) ?? waiting?.message ?? reason}`,
+      mend: `correct rejourney:release or rejourney:images ${settings}; a private registry needs rejourney:registry`,
+      patience: SHORT,
+    };
+  if (/^(CreateContainer|RunContainer)/.test(reason))
+    return {
+      why: `its container cannot be made: ${waiting?.message ?? reason}`,
+      mend: `kubectl describe pod ${pod.metadata!.name} --namespace ${NAMESPACE}`,
+      patience: SHORT,
+    };
+  const mount = waiting && lastWarning(pod, "FailedMount");
+  if (mount !== undefined)
+    return {
+      why: `its volume cannot be mounted: ${mount}`,
+      mend: `kubectl describe pod ${pod.metadata!.name} --namespace ${NAMESPACE}`,
+      patience: LONG,
+    };
+  const log = {
+    pod: pod.metadata!.name!,
+    container: name,
+    previous: running !== undefined && restartCount > 0,
+  };
+  const mend = `mend what they tell of, or set rejourney:release ${settings} back to the one before`;
+  const unhealthy = lastWarning(pod, "Unhealthy");
+  const ended = state.terminated ?? lastState?.terminated;
+  // It has had all the time that its startup probe gives.
+  if (restartCount > 0 && unhealthy?.startsWith("Startup"))
+    return { why: `it did not become healthy: ${unhealthy}`, mend, patience: 0, log };
+  if (ended?.reason === "OOMKilled")
+    return {
+      why: "it needs more memory than its limit",
+      mend: `raise its memory in rejourney:services or rejourney:data ${settings}`,
+      patience: SHORT,
+      log,
+    };
+  if (ended !== undefined && (ended.exitCode !== 0 || restartCount > 0))
+    return { why: `it ends with exit code ${ended.exitCode}`, mend, patience: SHORT, log };
+  return running && unhealthy !== undefined
+    ? { why: `it is not healthy: ${unhealthy}`, mend, patience: Infinity, log }
+    : undefined;
+}
