@@ -7,6 +7,8 @@ import { projectRoot } from "../infra/settings/sources.ts";
 import { ensureEngine } from "../tools/setup/engine.ts";
 import { goTool } from "../tools/setup/go-tool.ts";
 import type { Log } from "../tools/setup/log.ts";
+import { prepareCluster } from "./cluster/isolation.ts";
+import { NODE_TOOLS } from "./cluster/node.ts";
 import { prepareDocker } from "./docker/host.ts";
 import { API_SERVER_TOOLS } from "./engine/api-server.ts";
 import { prepareJudges } from "./manifests/judges.ts";
@@ -25,30 +27,62 @@ const CHECKS: Record<string, readonly string[]> = {
   format: ["prettier", "--check", "."],
   render: ["node", "cli/main.ts", "render", "--check"],
 };
-const TIERS = ["unit", "manifests", "engine", "docker"];
-/** What a tier needs that may take minutes, once: no test waits that long. The result takes it back. */
-const PREPARATIONS: Record<string, (log: Log) => Promise<() => Promise<void>>> = {
-  manifests: (log) => prepareJudges(log).then(() => () => Promise.resolve()),
+const TIERS = ["unit", "manifests", "engine", "docker", "cluster"];
+
+interface Prepared {
+  /** Comes before the command of the tests. */
+  command?: readonly string[];
+  /** What their environment has besides. */
+  env?: Record<string, string>;
+  /** Removes what was made ready. */
+  takeBack?: () => Promise<void>;
+}
+
+/** What a tier needs that may take minutes, once: no test waits that long. */
+const PREPARATIONS: Record<string, (log: Log) => Promise<Prepared>> = {
+  manifests: (log) => prepareJudges(log).then(() => ({})),
   engine: async (log) => {
     await ensureEngine(log);
     for (const name of ["versitygw", ...API_SERVER_TOOLS] as const) await goTool(name, log);
     await customResourceDefinitions(log);
-    return () => Promise.resolve();
+    return {};
   },
-  docker: (log) => ensureEngine(log).then(() => prepareDocker(log)),
+  docker: async (log) => {
+    await ensureEngine(log);
+    return { takeBack: await prepareDocker(log) };
+  },
+  cluster: async (log) => {
+    await ensureEngine(log);
+    if (process.env.TEST_KUBECONFIG) return {};
+    for (const name of [...API_SERVER_TOOLS, ...NODE_TOOLS] as const) await goTool(name, log);
+    await customResourceDefinitions(log);
+    return prepareCluster(log);
+  },
 };
 /** What vitest is told for one tier alone. */
 const FLAGS: Record<string, readonly string[]> = {
   engine: ["--maxWorkers=2"],
   docker: ["--maxWorkers=2"],
+  // Each of its tests is a whole run of `up`.
+  cluster: ["--testTimeout=400000", "--hookTimeout=200000"],
 };
 /** Lines of an error that the summary at the end repeats. */
 const SHOWN_LINES = 10;
 
-function start([name, ...args]: readonly string[], stdio: StdioOptions) {
+function start(
+  [name, ...args]: readonly string[],
+  stdio: StdioOptions,
+  { command = [], env }: Prepared = {},
+) {
   const tool = join(projectRoot, "node_modules", ".bin", name!);
-  const command = existsSync(tool) ? tool : process.execPath;
-  return spawnSync(command, args, { cwd: projectRoot, encoding: "utf8", maxBuffer: 2 ** 26, stdio });
+  const [program, ...all] = [...command, existsSync(tool) ? tool : process.execPath, ...args];
+  return spawnSync(program!, all, {
+    cwd: projectRoot,
+    encoding: "utf8",
+    maxBuffer: 2 ** 26,
+    stdio,
+    env: { ...process.env, ...env },
+  });
 }
 
 function check(name: string): Result {
@@ -82,22 +116,22 @@ async function tier(name: string): Promise<Result> {
     skipped: 0,
     failures: [`${name}: ${what}\n${(error as Error).message}`],
   });
-  let takeBack: (() => Promise<void>) | undefined;
+  let prepared: Prepared | undefined;
   try {
-    takeBack = await PREPARATIONS[name]?.((line) => process.stderr.write(`${line}\n`));
+    prepared = await PREPARATIONS[name]?.((line) => process.stderr.write(`${line}\n`));
   } catch (error) {
     return failed("its set-up", error);
   }
-  const result = tests(name);
+  const result = tests(name, prepared);
   try {
-    await takeBack?.();
+    await prepared?.takeBack?.();
   } catch (error) {
     result.failures.push(...failed("its clean-up", error).failures);
   }
   return result;
 }
 
-function tests(name: string): Result {
+function tests(name: string, prepared: Prepared | undefined): Result {
   const folder = mkdtempSync(join(tmpdir(), "rejourney-report-"));
   const file = join(folder, "report.json");
   try {
@@ -110,7 +144,7 @@ function tests(name: string): Result {
       ...(FLAGS[name] ?? []),
     ];
     // Its progress goes to standard error: standard output is for what failed, and the count.
-    const { status } = start(["vitest", ...args], ["ignore", 2, 2]);
+    const { status } = start(["vitest", ...args], ["ignore", 2, 2], prepared);
     if (!existsSync(file)) return { passed: 0, skipped: 0, failures: [`${name}: vitest gave no report`] };
     const report = JSON.parse(readFileSync(file, "utf8")) as Report;
     const failures = report.testResults.flatMap(({ name: path, message, assertionResults }) => {

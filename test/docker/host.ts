@@ -65,9 +65,7 @@ export async function prepareDocker(log: Log): Promise<() => Promise<void>> {
   const engine = await ensureDocker({ log, confirm: () => Promise.resolve(true) });
   const takeBack = async () => {
     await removeAll();
-    if (engine === undefined) return;
-    process.kill(engine, "SIGTERM");
-    while (existsSync(`/proc/${engine}`)) await sleep(100);
+    await stopDocker(engine);
   };
   try {
     await removeAll();
@@ -78,6 +76,13 @@ export async function prepareDocker(log: Log): Promise<() => Promise<void>> {
     throw error;
   }
   return takeBack;
+}
+
+/** Stops an engine that `ensureDocker` has started. */
+export async function stopDocker(engine: number | undefined): Promise<void> {
+  if (engine === undefined) return;
+  process.kill(engine, "SIGTERM");
+  while (existsSync(`/proc/${engine}`)) await sleep(100);
 }
 
 /** Sets the stack of a project to the sample, by a name and a port of the test's own; `lines` are more settings. */

@@ -1,23 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { execa } from "execa";
-import { ClusterApi } from "../../infra/kubernetes/api.ts";
 import { type GoToolName, goTool } from "../../tools/setup/go-tool.ts";
 import { freePort } from "../docker/host.ts";
+import { KubernetesClient } from "../kubernetes-client.ts";
 import { customResourceDefinitions } from "../manifests/schemas.ts";
+import { Processes } from "../processes.ts";
 
 /** What {@link ApiServer} is made of. */
 export const API_SERVER_TOOLS = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"] as const;
@@ -25,19 +15,33 @@ export const API_SERVER_TOOLS = ["etcd", "kube-apiserver", "kube-controller-mana
 /** Milliseconds until it has to be ready. */
 const START = 60_000;
 
-/** A real Kubernetes without nodes: etcd, API server and controllers, on this machine's loopback, in a folder of its own. */
-export class ApiServer {
+/** Where pods and Services have their addresses; those of K3s. */
+export const RANGES = { pods: "10.42.0.0/16", services: "10.43.0.0/16" };
+
+export interface ApiServerOptions {
+  /** Without controllers, nothing is made from what it is told. */
+  controllers: boolean;
+  /** An address of this machine on which pods reach the API server. Default: loopback alone. */
+  address?: string;
+}
+
+/** A real Kubernetes without nodes: etcd, API server and controllers, on this machine, in a folder of its own. */
+export class ApiServer extends KubernetesClient {
   readonly folder = mkdtempSync(join(tmpdir(), "rejourney-kubernetes-"));
+  readonly processes = new Processes(this.folder);
   readonly #token = randomBytes(16).toString("hex");
-  readonly #processes = new Map<string, ChildProcess>();
-  readonly #commands = new Map<string, readonly string[]>();
+  readonly #address: string | undefined;
   #port = 0;
 
-  /** Without controllers, nothing is made from what it is told. */
-  static async start({ controllers }: { controllers: boolean }): Promise<ApiServer> {
-    const server = new ApiServer();
+  private constructor({ address }: ApiServerOptions) {
+    super();
+    this.#address = address;
+  }
+
+  static async start(options: ApiServerOptions): Promise<ApiServer> {
+    const server = new ApiServer(options);
     try {
-      await server.#start(controllers);
+      await server.#start(options.controllers);
     } catch (error) {
       await server.remove();
       throw error;
@@ -46,10 +50,10 @@ export class ApiServer {
   }
 
   /** The path of a kubeconfig. Each address is another one of the same server; without authority it is not verified. */
-  kubeconfig({ host = "127.0.0.1", verified = true } = {}): string {
+  kubeconfig({ host = this.#address ?? "127.0.0.1", verified = true } = {}): string {
     const path = join(this.folder, `${host}-${verified}.kubeconfig`);
     if (existsSync(path)) return path;
-    const authority = readFileSync(join(this.folder, "certificates", "apiserver.crt"), "base64");
+    const authority = readFileSync(this.#authority, "base64");
     const cluster = {
       server: `https://${host}:${this.#port}`,
       ...(verified ? { "certificate-authority-data": authority } : { "insecure-skip-tls-verify": true }),
@@ -66,40 +70,16 @@ export class ApiServer {
     return path;
   }
 
-  /** Raw requests, for what is asked often. */
-  api(): ClusterApi {
-    const before = process.env.KUBECONFIG;
-    process.env.KUBECONFIG = this.kubeconfig();
-    try {
-      return ClusterApi.open();
-    } finally {
-      if (before === undefined) delete process.env.KUBECONFIG;
-      else process.env.KUBECONFIG = before;
-    }
-  }
-
-  /** Standard output of `kubectl <args>`. */
-  async kubectl(args: readonly string[], input = ""): Promise<string> {
-    const kubectl = await goTool("kubectl", () => {});
-    const { stdout } = await execa(kubectl, ["--kubeconfig", this.kubeconfig(), ...args], { input });
-    return stdout;
-  }
-
-  /** What `kubectl get <args>` says, as a value. */
-  async get<T>(...args: string[]): Promise<T> {
-    return JSON.parse(await this.kubectl(["get", "--output=json", ...args])) as T;
-  }
-
   /** Takes the API server away, or brings it back. */
   async reachable(wanted: boolean): Promise<void> {
-    await this.#stop("kube-apiserver");
+    await this.processes.stop("kube-apiserver");
     if (!wanted) return;
-    this.#run("kube-apiserver");
+    this.processes.startAgain("kube-apiserver");
     await this.#ready();
   }
 
   async remove(): Promise<void> {
-    for (const name of [...this.#processes.keys()].reverse()) await this.#stop(name);
+    await this.processes.stopAll();
     rmSync(this.folder, { recursive: true, force: true });
   }
 
@@ -112,7 +92,7 @@ export class ApiServer {
       privateKey.export({ type: "pkcs8", format: "pem" }) as string,
     );
     const tokens = this.#write("tokens.csv", `${this.#token},admin,admin,system:masters\n`);
-    await this.#begin("etcd", [
+    await this.begin("etcd", [
       `--data-dir=${join(this.folder, "etcd")}`,
       "--unsafe-no-fsync", // a test's data is nobody's loss
       `--listen-client-urls=http://127.0.0.1:${client}`,
@@ -122,13 +102,14 @@ export class ApiServer {
       `--initial-cluster=default=http://127.0.0.1:${peer}`,
       "--log-level=warn",
     ]);
-    await this.#begin("kube-apiserver", [
+    await this.begin("kube-apiserver", [
       `--etcd-servers=http://127.0.0.1:${client}`,
-      "--bind-address=127.0.0.1",
-      "--endpoint-reconciler-type=none",
+      ...(this.#address === undefined
+        ? ["--bind-address=127.0.0.1", "--endpoint-reconciler-type=none"]
+        : [`--bind-address=${this.#address}`, "--kubelet-preferred-address-types=InternalIP"]),
       `--secure-port=${this.#port}`,
       `--cert-dir=${join(this.folder, "certificates")}`,
-      "--service-cluster-ip-range=10.43.0.0/16",
+      `--service-cluster-ip-range=${RANGES.services}`,
       "--service-account-issuer=https://kubernetes.default.svc",
       `--service-account-key-file=${accounts}`,
       `--service-account-signing-key-file=${accounts}`,
@@ -138,9 +119,10 @@ export class ApiServer {
     ]);
     await this.#ready();
     if (controllers)
-      await this.#begin("kube-controller-manager", [
+      await this.begin("kube-controller-manager", [
         `--kubeconfig=${this.kubeconfig()}`,
         `--service-account-private-key-file=${accounts}`,
+        `--root-ca-file=${this.#authority}`,
         "--leader-elect=false",
         "--secure-port=0",
         "--horizontal-pod-autoscaler-sync-period=2s",
@@ -148,8 +130,13 @@ export class ApiServer {
     const definitions = await customResourceDefinitions(() => {});
     const paths = definitions.map((path) => `--filename=${path}`);
     await this.kubectl(["apply", "--server-side", ...paths]);
-    await this.kubectl(["apply", "--server-side", "--filename=-"], JSON.stringify(HELM_CHART_CONFIG));
+    await this.apply([HELM_CHART_CONFIG]);
     await this.kubectl(["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]);
+  }
+
+  /** What verifies the API server's certificate. */
+  get #authority(): string {
+    return join(this.folder, "certificates", "apiserver.crt");
   }
 
   #write(name: string, text: string): string {
@@ -158,38 +145,14 @@ export class ApiServer {
     return path;
   }
 
-  async #begin(name: GoToolName, flags: readonly string[]): Promise<void> {
-    this.#commands.set(name, [await goTool(name, () => {}), ...flags]);
-    this.#run(name);
+  /** Starts a part of Kubernetes. */
+  async begin(name: GoToolName, flags: readonly string[]): Promise<void> {
+    this.processes.start(name, [await goTool(name, () => {}), ...flags]);
   }
 
-  #run(name: string): void {
-    const [command, ...flags] = this.#commands.get(name)!;
-    mkdirSync(join(this.folder, "logs"), { recursive: true });
-    const output = openSync(join(this.folder, "logs", name), "a");
-    this.#processes.set(name, spawn(command!, flags, { stdio: ["ignore", output, output] }));
-    closeSync(output);
-  }
-
-  async #stop(name: string): Promise<void> {
-    const process = this.#processes.get(name);
-    this.#processes.delete(name);
-    if (process === undefined || process.exitCode !== null) return;
-    const gone = new Promise((resolve) => process.once("exit", resolve));
-    process.kill("SIGKILL");
-    await gone;
-  }
-
-  /** Throws with the last lines of the one that has ended. */
   async #ready(): Promise<void> {
     for (const end = Date.now() + START; ; await sleep(200)) {
-      for (const [name, { exitCode }] of this.#processes)
-        if (exitCode !== null || Date.now() > end) {
-          const log = readFileSync(join(this.folder, "logs", name), "utf8");
-          throw new Error(
-            `${name} is not ready (exit code ${exitCode}):\n${log.split("\n").slice(-8).join("\n")}`,
-          );
-        }
+      this.processes.needRunning(end);
       try {
         if ((await this.kubectl(["get", "--raw", "/readyz"])) === "ok") return;
       } catch {

@@ -1,12 +1,15 @@
 import { createHash } from "node:crypto";
-import { cp, readdir, readFile } from "node:fs/promises";
+import { cp, readdir, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
-import type { Images } from "../../infra/app/images.ts";
+import { CLUSTER_IMAGES, type Images } from "../../infra/app/images.ts";
 import type { Log } from "../setup/log.ts";
 import { withScratch } from "../setup/scratch.ts";
 import { BASE, baseFile } from "./base.ts";
 import { built, node, type Part, postgres, sample } from "./parts.ts";
+
+/** What a cluster of the tests runs beside the application. */
+type ClusterPart = "traefik" | "coredns" | "pause";
 
 interface Recipe {
   base: "base" | "application";
@@ -14,7 +17,7 @@ interface Recipe {
   parts: Readonly<Record<string, Part>>;
 }
 
-const RECIPES: Readonly<Record<keyof Images | "application", Recipe>> = {
+const RECIPES: Readonly<Record<keyof Images | "application" | ClusterPart, Recipe>> = {
   application: { base: "base", parts: { node, app: sample } },
   api: { base: "application", parts: {} },
   web: { base: "application", parts: {} },
@@ -23,6 +26,8 @@ const RECIPES: Readonly<Record<keyof Images | "application", Recipe>> = {
   redis: { base: "base", parts: {} },
   storage: { base: "base", parts: { versitygw: built("versitygw") } },
   traefik: { base: "base", parts: { traefik: built("traefik") } },
+  coredns: { base: "base", parts: { coredns: built("coredns") } },
+  pause: { base: "base", parts: {} },
 };
 
 const PREFIX = "rejourney-sample/";
@@ -47,8 +52,27 @@ export async function madeImages(log: Log): Promise<Images> {
   return references as Images;
 }
 
+const CLUSTER = [...CLUSTER_IMAGES, "traefik", "coredns", "pause"] as const;
+
+export type ClusterImages = Record<(typeof CLUSTER)[number], string>;
+
+/** What {@link saveClusterImages} makes: the application, its data services, and what the cluster itself runs. */
+export async function clusterImages(): Promise<ClusterImages> {
+  const entries = CLUSTER.map(async (name) => [name, await referenceOf(name)] as const);
+  return Object.fromEntries(await Promise.all(entries)) as ClusterImages;
+}
+
+/** Makes the images of a cluster of the tests, and saves them to a file as `docker save` does. */
+export async function saveClusterImages(file: string, log: Log): Promise<void> {
+  const references: string[] = [];
+  for (const name of CLUSTER) references.push(await made(name, log));
+  log("Saving the images for the nodes …");
+  await docker("save", `--output=${file}.partial`, ...references);
+  await rename(`${file}.partial`, file);
+}
+
 async function made(name: Name, log: Log): Promise<string> {
-  const reference = `${PREFIX}${name}:${await tagOf(name)}`;
+  const reference = await referenceOf(name);
   if (await exists(reference)) return reference;
   if (name === "base") {
     await docker("import", await baseFile(await tagOf(name), log), reference);
@@ -65,6 +89,10 @@ async function made(name: Name, log: Log): Promise<string> {
     await docker("build", ...options, context);
   });
   return reference;
+}
+
+async function referenceOf(name: Name): Promise<string> {
+  return `${PREFIX}${name}:${await tagOf(name)}`;
 }
 
 async function tagOf(name: Name): Promise<string> {

@@ -57,7 +57,15 @@ const GO_TOOLS = {
   etcd: { package: "go.etcd.io/etcd/server/v3", ldflags: "", takes: "half a minute" },
   "kube-apiserver": ofKubernetes("kube-apiserver", "3 minutes"),
   "kube-controller-manager": ofKubernetes("kube-controller-manager", "half a minute"),
+  "kube-scheduler": ofKubernetes("kube-scheduler", "half a minute"),
+  kubelet: ofKubernetes("kubelet", "half a minute"),
+  "kube-proxy": ofKubernetes("kube-proxy", "half a minute"),
   kubectl: ofKubernetes("kubectl", "half a minute"),
+  coredns: {
+    package: "github.com/coredns/coredns",
+    ldflags: "",
+    takes: "2 to 3 minutes",
+  },
 } satisfies Record<string, GoTool>;
 
 function ofKubernetes(command: string, takes: string): GoTool {

@@ -1,0 +1,259 @@
+import { writeFileSync } from "node:fs";
+import type { V1Job, V1Pod, V1ResourceQuota } from "@kubernetes/client-node";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { yamlText } from "../../infra/yaml.ts";
+import { type Ran, TestProject } from "../project.ts";
+import { found } from "../search.ts";
+import { pem } from "../unit/certificate.ts";
+import { startCluster, type TestCluster } from "./cluster.ts";
+import { Asking, Site } from "./site.ts";
+
+// The life of the stack prod on a cluster that runs its pods, in order.
+
+const DOMAIN = "rejourney.example.com";
+const HOSTS = { web: DOMAIN, api: `api.${DOMAIN}`, ingest: `ingest.${DOMAIN}` };
+const SERVICES = ["api", "web", "ingest-worker", "billing-worker", "alert-worker", "retention-worker"];
+const inNamespace = "--namespace=rejourney";
+
+let cluster: TestCluster;
+let project: TestProject;
+let site: Site;
+let env: Record<string, string>;
+beforeAll(async () => {
+  cluster = await startCluster();
+  project = new TestProject();
+  project.stack = "prod";
+  const { certificate, key } = await pem(DOMAIN, { others: [HOSTS.api, HOSTS.ingest] });
+  site = new Site(cluster.traefik, certificate);
+  env = {
+    ORIGIN_CERTIFICATE: `"${certificate.trim()}"`,
+    ORIGIN_PRIVATE_KEY: `"${key.trim()}"`,
+  };
+  writeEnv();
+  writeSettings();
+});
+afterAll(async () => {
+  await cluster?.remove();
+  project?.remove();
+});
+
+function writeEnv(): void {
+  const lines = Object.entries(env).map(([name, value]) => `${name}=${value}\n`);
+  writeFileSync(project.path(".env"), lines.join(""), { mode: 0o600 });
+}
+
+/** Sets the stack to the images of the cluster, with other settings besides. */
+function writeSettings(others: Record<string, object> = {}): void {
+  const { api, web, migration, postgres, redis } = cluster.images;
+  const settings = {
+    target: "kubernetes",
+    release: "1.4.0",
+    domain: DOMAIN,
+    tls: "cloudflare-origin",
+    cloudflare: { proxied: true },
+    ...others,
+    images: { api, web, migration, postgres, redis, ...others.images },
+  };
+  const entries = Object.entries(settings).map(([name, value]) => [`rejourney:${name}`, value] as const);
+  writeFileSync(project.path("Pulumi.prod.yaml"), yamlText({ config: Object.fromEntries(entries) }));
+}
+
+/** `rejourney <verb> --stack prod`. */
+function prod(verb: string): Promise<Ran> {
+  const yes = ["up", "down"].includes(verb) ? ["--yes"] : [];
+  return project.rejourney([verb, "--stack", "prod", ...yes], { KUBECONFIG: cluster.client.kubeconfig() });
+}
+
+/** The same, which has to work: its standard output. */
+async function done(verb: string): Promise<string> {
+  const { status, stdout, stderr } = await prod(verb);
+  expect(status, `${verb}:\n${stdout}${stderr.split("\n").slice(-30).join("\n")}`).toBe(0);
+  return stdout;
+}
+
+/** The pods of the stack that are not about to end, by service. */
+async function pods(): Promise<Record<string, V1Pod[]>> {
+  const selector = encodeURIComponent("app.kubernetes.io/part-of=rejourney");
+  const path = `/api/v1/namespaces/rejourney/pods?labelSelector=${selector}`;
+  const all = await cluster.client.api().list<V1Pod>(path);
+  const current = all.filter(({ metadata }) => metadata!.deletionTimestamp === undefined);
+  const services = Object.groupBy(current, ({ metadata }) => metadata!.labels!["app.kubernetes.io/name"]!);
+  return services as Record<string, V1Pod[]>;
+}
+
+/** Names of the pods of each service that are ready. */
+async function names(): Promise<Record<string, string[]>> {
+  const isReady = ({ status }: V1Pod) =>
+    status!.conditions!.some(({ type, status }) => type === "Ready" && status === "True");
+  const entries = Object.entries(await pods()).map(([service, all]) => [
+    service,
+    all
+      .filter(isReady)
+      .map(({ metadata }) => metadata!.name!)
+      .sort(),
+  ]);
+  return Object.fromEntries(entries) as Record<string, string[]>;
+}
+
+function millicores(quantity: string): number {
+  return quantity.endsWith("m") ? Number.parseInt(quantity, 10) : 1000 * Number(quantity);
+}
+
+describe("from nothing", () => {
+  test("one command brings every pod up, the migration before all of the application", async () => {
+    const stdout = await done("up");
+    for (const service of [...SERVICES, "postgres", "redis"])
+      expect(stdout).toMatch(new RegExp(`^ +${service} +healthy \\((\\d) of \\1\\)$`, "m"));
+    const { migrate, ...others } = await pods();
+    const jobs = await cluster.client.get<{ items: V1Job[] }>("jobs", inNamespace);
+    expect(jobs.items.map(({ status }) => status!.succeeded)).toEqual([1]);
+    const migrated = migrate!.map(
+      ({ status }) => status!.containerStatuses![0]!.state!.terminated!.finishedAt!,
+    );
+    const begun = SERVICES.flatMap((service) =>
+      others[service]!.map(({ metadata }) => metadata!.creationTimestamp!),
+    );
+    expect(begun.sort()[0]! >= migrated.sort().at(-1)!).toBe(true);
+  });
+
+  test("every service answers through Traefik at its host name, and the data is where it belongs", async () => {
+    expect(await site.ask(`https://${HOSTS.api}/health`)).toMatchObject({
+      status: 200,
+      body: JSON.stringify({ healthy: true, postgres: true, redis: true }),
+    });
+    expect(await site.ask(`https://${HOSTS.ingest}/health`)).toMatchObject({ status: 200 });
+    const dashboard = await site.ask(`https://${HOSTS.web}/`);
+    expect(dashboard).toMatchObject({ status: 200 });
+    expect(dashboard.headers["strict-transport-security"]).toMatch(/max-age=\d{8}/);
+    expect(await site.ask(`http://${HOSTS.web}/path`)).toMatchObject({
+      status: 301,
+      headers: { location: `https://${HOSTS.web}/path` },
+    });
+    const made = await site.ask(
+      `https://${HOSTS.api}/api/projects`,
+      "POST",
+      JSON.stringify({ name: "first" }),
+    );
+    expect(made).toMatchObject({ status: 201 });
+    const rows = ["psql", "-U", "rejourney", "-d", "rejourney", "-qAtc", "select name from projects"];
+    expect(await cluster.client.kubectl(["exec", "postgres-0", inNamespace, "--", ...rows])).toBe("first");
+  });
+
+  test("a second run changes nothing", async () => {
+    const before = await names();
+    expect(await done("up")).toMatch(/^\d+ unchanged$/m);
+    expect(await names()).toEqual(before);
+  });
+});
+
+describe("a change", () => {
+  test("of SMTP_PASS restarts those that read it, and nobody else", async () => {
+    const before = await names();
+    env.SMTP_PASS = "a-mail-password";
+    writeEnv();
+    await done("up");
+    const after = await names();
+    const isChanged = (service: string) => before[service]!.join() !== after[service]!.join();
+    expect(Object.keys(before).filter(isChanged).sort()).toEqual(["alert-worker", "api"]);
+    const read = await cluster.client.kubectl([
+      "exec",
+      "deployment/alert-worker",
+      inNamespace,
+      "--",
+      "printenv",
+      "SMTP_PASS",
+    ]);
+    expect(read).toBe("a-mail-password");
+  });
+});
+
+describe("while the site goes on", () => {
+  let asking: Asking;
+  beforeAll(() => {
+    asking = new Asking(site, `https://${HOSTS.api}/health`);
+  });
+  afterAll(() => asking.stop());
+
+  /** An `up` that fails: what it says last. The pods that ran before are the same. */
+  async function failed(others: Record<string, object> = {}): Promise<string> {
+    writeSettings(others);
+    const before = await names();
+    const { status, stderr } = await prod("up");
+    expect({ status, stderr }).toMatchObject({ status: 1 });
+    const after = await names();
+    for (const service of SERVICES) expect(after[service]).toEqual(expect.arrayContaining(before[service]!));
+    return stderr.split("\n").slice(-30).join("\n");
+  }
+
+  test("an image that is not there is told with its name, and what mends it", async () => {
+    const told = await failed({ images: { api: "example.com/api:9.9.9" } });
+    expect(told).toMatch(
+      /^ {2}api: its image cannot be had: .*example\.com\/api:9\.9\.9.* \(2 other pods of it run\)\.\n {4}Mend: correct rejourney:release or rejourney:images in Pulumi\.prod\.yaml/m,
+    );
+  });
+
+  test("a migration that fails is told with its last lines", async () => {
+    const script = 'echo "relation is missing in $DATABASE_URL"; exit 3';
+    const told = await failed({ migrateCommand: ["sh", "-c", script] });
+    expect(told).toMatch(
+      /^ {2}migrate: it ends with exit code 3\.\n {4}Its last lines:\n {6}relation is missing in \[redacted\]\n {4}Mend: /m,
+    );
+  });
+
+  test("a service that does not become healthy is told with its last lines", async () => {
+    const script = "echo listening nowhere; exec sleep 1000";
+    const told = await failed({ services: { web: { command: ["sh", "-c", script], startSeconds: 10 } } });
+    expect(told).toMatch(
+      /^ {2}web: it did not become healthy: Startup probe failed: .* \(2 other pods of it run\)\.\n {4}Its last lines:\n {6}listening nowhere\n {4}Mend: /m,
+    );
+  });
+
+  test("a quota that somebody else exhausts is told", async () => {
+    const { hard, used } = (await cluster.client.get<V1ResourceQuota>("resourcequota", "quota", inNamespace))
+      .status!;
+    const left = `${millicores(hard!["limits.cpu"]!) - millicores(used!["limits.cpu"]!)}m`;
+    const container = {
+      ...{ name: "other", image: "other" },
+      resources: { limits: { cpu: left, memory: "16Mi" }, requests: { cpu: "1m", memory: "16Mi" } },
+      securityContext: {
+        ...{ runAsNonRoot: true, runAsUser: 1000, allowPrivilegeEscalation: false },
+        capabilities: { drop: ["ALL"] },
+        seccompProfile: { type: "RuntimeDefault" },
+      },
+    };
+    const metadata = { name: "other", namespace: "rejourney" };
+    await cluster.client.apply([
+      { apiVersion: "v1", kind: "Pod", metadata, spec: { containers: [container] } },
+    ]);
+    const told = await failed({ services: { "alert-worker": { memory: "300M" } } });
+    expect(told).toMatch(/^ {2}alert-worker: the cluster takes no further pod: exceeded quota: /m);
+    await cluster.client.kubectl(["delete", "pod", "other", inNamespace, "--now"]);
+  });
+
+  test("an API server that does not answer is told, and the site does not need it", async ({ skip }) => {
+    const { server } = cluster;
+    if (server === undefined) return skip();
+    await server.reachable(false);
+    writeSettings();
+    const { status, stderr } = await prod("up");
+    expect({ status, stderr }).toMatchObject({ status: 1 });
+    expect(stderr).toMatch(
+      /^The cluster of the stack prod cannot be reached: no answer from .*; nothing was changed\.\n {2}Mend: /m,
+    );
+    expect(await site.ask(`https://${HOSTS.web}/`)).toMatchObject({ status: 200 });
+    await server.reachable(true);
+  });
+
+  test("what is mended goes on from there, and no request has failed", async () => {
+    expect(await done("up")).toMatch(/^ +web +healthy/m);
+    await asking.stop();
+    expect(asking.failed).toEqual([]);
+    expect(asking.answered).toBeGreaterThan(100);
+  });
+});
+
+test("nothing that was printed holds a secret's value", async () => {
+  const secrets = await project.secrets();
+  expect(secrets.SMTP_PASS).toBe("a-mail-password");
+  expect(found(secrets, [["output", project.printed]])).toEqual([]);
+});
