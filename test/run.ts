@@ -1,5 +1,6 @@
 // `npm test [-- part …]`: the checks of the source, then each tier, what failed once more, and one line that counts.
-import { spawnSync, type StdioOptions } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
@@ -27,7 +28,8 @@ const CHECKS: Record<string, readonly string[]> = {
   format: ["prettier", "--check", "."],
   render: ["node", "cli/main.ts", "render", "--check"],
 };
-const TIERS = ["unit", "manifests", "engine", "docker", "cluster"];
+/** One after the other, but for two that wait most of their time. */
+const TIERS = [["unit"], ["manifests"], ["engine"], ["docker", "cluster"]];
 
 interface Prepared {
   /** Comes before the command of the tests. */
@@ -35,7 +37,7 @@ interface Prepared {
   /** What their environment has besides. */
   env?: Record<string, string>;
   /** Removes what was made ready. */
-  takeBack?: () => Promise<void>;
+  takeBack?: () => void | Promise<void>;
 }
 
 /** What a tier needs that may take minutes, once: no test waits that long. */
@@ -69,24 +71,16 @@ const FLAGS: Record<string, readonly string[]> = {
 /** Lines of an error that the summary at the end repeats. */
 const SHOWN_LINES = 10;
 
-function start(
-  [name, ...args]: readonly string[],
-  stdio: StdioOptions,
-  { command = [], env }: Prepared = {},
-) {
-  const tool = join(projectRoot, "node_modules", ".bin", name!);
-  const [program, ...all] = [...command, existsSync(tool) ? tool : process.execPath, ...args];
-  return spawnSync(program!, all, {
-    cwd: projectRoot,
-    encoding: "utf8",
-    maxBuffer: 2 ** 26,
-    stdio,
-    env: { ...process.env, ...env },
-  });
+/** The path of a tool of the packages; any other name stands for Node itself. */
+function program(name: string): string {
+  const tool = join(projectRoot, "node_modules", ".bin", name);
+  return existsSync(tool) ? tool : process.execPath;
 }
 
 function check(name: string): Result {
-  const { status, stdout, stderr, error } = start(CHECKS[name]!, "pipe");
+  const [tool, ...args] = CHECKS[name]!;
+  const options = { cwd: projectRoot, encoding: "utf8", maxBuffer: 2 ** 26 } as const;
+  const { status, stdout, stderr, error } = spawnSync(program(tool!), args, options);
   if (status === 0) return { passed: 1, skipped: 0, failures: [] };
   const output = `${stdout ?? ""}${stderr ?? ""}${error?.message ?? ""}`.trimEnd().split("\n");
   return { passed: 0, skipped: 0, failures: [[name, ...output.slice(-SHOWN_LINES)].join("\n")] };
@@ -110,28 +104,32 @@ interface Report {
   }[];
 }
 
-async function tier(name: string): Promise<Result> {
-  const failed = (what: string, error: unknown): Result => ({
+/** Tiers side by side, once all are made ready. */
+async function tiers(names: readonly string[]): Promise<Result[]> {
+  const failed = (name: string, what: string, error: unknown): Result => ({
     passed: 0,
     skipped: 0,
     failures: [`${name}: ${what}\n${(error as Error).message}`],
   });
-  let prepared: Prepared | undefined;
-  try {
-    prepared = await PREPARATIONS[name]?.((line) => process.stderr.write(`${line}\n`));
-  } catch (error) {
-    return failed("its set-up", error);
-  }
-  const result = tests(name, prepared);
-  try {
-    await prepared?.takeBack?.();
-  } catch (error) {
-    result.failures.push(...failed("its clean-up", error).failures);
-  }
-  return result;
+  const results: Result[] = [];
+  const ready: [string, Prepared][] = [];
+  for (const name of names)
+    try {
+      ready.push([name, (await PREPARATIONS[name]?.((line) => process.stderr.write(`${line}\n`))) ?? {}]);
+    } catch (error) {
+      results.push(failed(name, "its set-up", error));
+    }
+  results.push(...(await Promise.all(ready.map(([name, prepared]) => tests(name, prepared)))));
+  for (const [name, { takeBack }] of ready)
+    try {
+      await takeBack?.();
+    } catch (error) {
+      results.push(failed(name, "its clean-up", error));
+    }
+  return results;
 }
 
-function tests(name: string, prepared: Prepared | undefined): Result {
+async function tests(name: string, { command = [], env }: Prepared): Promise<Result> {
   const folder = mkdtempSync(join(tmpdir(), "rejourney-report-"));
   const file = join(folder, "report.json");
   try {
@@ -144,7 +142,13 @@ function tests(name: string, prepared: Prepared | undefined): Result {
       ...(FLAGS[name] ?? []),
     ];
     // Its progress goes to standard error: standard output is for what failed, and the count.
-    const { status } = start(["vitest", ...args], ["ignore", 2, 2], prepared);
+    const [first, ...others] = [...command, program("vitest"), ...args];
+    const child = spawn(first!, others, {
+      cwd: projectRoot,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", 2, 2],
+    });
+    const [status] = (await once(child, "exit")) as [number | null];
     if (!existsSync(file)) return { passed: 0, skipped: 0, failures: [`${name}: vitest gave no report`] };
     const report = JSON.parse(readFileSync(file, "utf8")) as Report;
     const failures = report.testResults.flatMap(({ name: path, message, assertionResults }) => {
@@ -166,7 +170,7 @@ function tests(name: string, prepared: Prepared | undefined): Result {
   }
 }
 
-const parts = [...Object.keys(CHECKS), ...TIERS];
+const parts = [...Object.keys(CHECKS), ...TIERS.flat()];
 const asked = process.argv.slice(2);
 const unknown = asked.filter((name) => !parts.includes(name));
 if (unknown.length > 0) {
@@ -174,12 +178,16 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 const total: Result = { passed: 0, skipped: 0, failures: [] };
-for (const name of asked.length > 0 ? asked : parts) {
-  process.stderr.write(`== ${name}\n`);
-  const { passed, skipped, failures } = name in CHECKS ? check(name) : await tier(name);
-  total.passed += passed;
-  total.skipped += skipped;
-  total.failures.push(...failures);
+for (const stage of [...Object.keys(CHECKS).map((name) => [name]), ...TIERS]) {
+  const names = stage.filter((name) => asked.length === 0 || asked.includes(name));
+  if (names.length === 0) continue;
+  process.stderr.write(`== ${names.join(" and ")}\n`);
+  const results = names[0]! in CHECKS ? names.map(check) : await tiers(names);
+  for (const { passed, skipped, failures } of results) {
+    total.passed += passed;
+    total.skipped += skipped;
+    total.failures.push(...failures);
+  }
 }
 for (const failure of total.failures) process.stdout.write(`\nFAILED ${failure}\n`);
 // The names once more: of many failures, the end of a log shows the last ones alone.

@@ -63,7 +63,6 @@ export async function prepareCluster(log: Log) {
     takeBack: () => {
       remove(basename(folder));
       for (const path of made.reverse()) rmdirSync(path);
-      return Promise.resolve();
     },
   };
 }

@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import type { V1Job, V1Pod, V1ResourceQuota } from "@kubernetes/client-node";
+import type { V1Job, V1PersistentVolumeClaim, V1Pod, V1ResourceQuota } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { yamlText } from "../../infra/yaml.ts";
 import { type Ran, TestProject } from "../project.ts";
@@ -95,6 +95,12 @@ async function names(): Promise<Record<string, string[]>> {
   return Object.fromEntries(entries) as Record<string, string[]>;
 }
 
+/** What the database of the cluster answers. */
+function sql(statement: string): Promise<string> {
+  const psql = ["psql", "-U", "rejourney", "-d", "rejourney", "-qAtc", statement];
+  return cluster.client.kubectl(["exec", "postgres-0", inNamespace, "--", ...psql]);
+}
+
 function millicores(quantity: string): number {
   return quantity.endsWith("m") ? Number.parseInt(quantity, 10) : 1000 * Number(quantity);
 }
@@ -135,8 +141,7 @@ describe("from nothing", () => {
       JSON.stringify({ name: "first" }),
     );
     expect(made).toMatchObject({ status: 201 });
-    const rows = ["psql", "-U", "rejourney", "-d", "rejourney", "-qAtc", "select name from projects"];
-    expect(await cluster.client.kubectl(["exec", "postgres-0", inNamespace, "--", ...rows])).toBe("first");
+    expect(await sql("select name from projects")).toBe("first");
   });
 
   test("a second run changes nothing", async () => {
@@ -192,12 +197,18 @@ describe("while the site goes on", () => {
     );
   });
 
-  test("a migration that fails is told with its last lines", async () => {
-    const script = 'echo "relation is missing in $DATABASE_URL"; exit 3';
-    const told = await failed({ migrateCommand: ["sh", "-c", script] });
-    expect(told).toMatch(
-      /^ {2}migrate: it ends with exit code 3\.\n {4}Its last lines:\n {6}relation is missing in \[redacted\]\n {4}Mend: /m,
+  test("a migration that fails is told with its last lines, and run again by the same command", async () => {
+    const script = `
+      const client = new (require("pg").Client)(process.env.DATABASE_URL);
+      const work = async () => { await client.connect(); await client.query("select * from gate"); await client.end(); };
+      work().catch(({ message }) => { console.error(process.env.DATABASE_URL, message); process.exit(3); });`;
+    const settings = { migrateCommand: ["node", "-e", script] };
+    expect(await failed(settings)).toMatch(
+      /^ {2}migrate: it ends with exit code 3\.\n {4}Its last lines:\n {6}\[redacted\] relation "gate" does not exist\n {4}Mend: /m,
     );
+    await sql("create table gate ()");
+    await done("up");
+    expect((await pods()).migrate!.map(({ status }) => status!.phase)).toEqual(["Succeeded"]);
   });
 
   test("a service that does not become healthy is told with its last lines", async () => {
@@ -250,6 +261,35 @@ describe("while the site goes on", () => {
     expect(asking.failed).toEqual([]);
     expect(asking.answered).toBeGreaterThan(100);
   });
+});
+
+describe("a data service that does not start", () => {
+  test("is told, and replaced once it is mended", async () => {
+    writeSettings({ images: { redis: "example.com/redis:9.9.9" } });
+    const { status, stderr } = await prod("up");
+    expect({ status, stderr }).toMatchObject({ status: 1 });
+    expect(stderr).toMatch(/^ {2}redis: its image cannot be had: .*example\.com\/redis:9\.9\.9/m);
+    const ill = await prod("status");
+    expect({ ...ill }).toMatchObject({ status: 1 });
+    expect(ill.stdout).toMatch(/^ +redis +! 0 of 1 pods ready/m);
+    expect(ill.stderr).toMatch(/^ {2}redis: its image cannot be had: /m);
+    writeSettings();
+    expect(await done("up")).toMatch(/^ +redis +healthy \(1 of 1\)$/m);
+    expect(await sql("select name from projects")).toBe("first");
+  });
+});
+
+test("down removes what runs, and the data stays", async () => {
+  await done("down");
+  expect(await pods()).toEqual({});
+  const claims = await cluster.client.get<{ items: V1PersistentVolumeClaim[] }>(
+    "persistentvolumeclaims",
+    inNamespace,
+  );
+  expect(claims.items.map(({ metadata, status }) => [metadata!.name, status!.phase])).toEqual([
+    ["postgres-data", "Bound"],
+    ["redis-data", "Bound"],
+  ]);
 });
 
 test("nothing that was printed holds a secret's value", async () => {

@@ -117,25 +117,13 @@ describe("without a cluster", () => {
   });
 });
 
-describe("a failing migration", () => {
-  test("ends the run with its reason, before anything of the application is there", async () => {
-    node.failing.add("migrate");
-    const { status, stderr } = await prod("up");
-    expect({ status, stderr }).toMatchObject({ status: 1 });
-    expect(stderr).toMatch(/Job migrate-[0-9a-f]{10} has failed: BackoffLimitExceeded/);
-    expect(stderr).toContain("The same command goes on from here.");
-    expect(await server.kubectl(["get", "deployments", inNamespace, "--output=name"])).toBe("");
-  });
-
-  test("is run again by the same command once it can work; every pod is admitted", async () => {
-    node.failing.clear();
-    const { uid } = (await get("namespace", "rejourney")).metadata;
+describe("the first run", () => {
+  test("brings everything there, and every pod is admitted", async () => {
     const stdout = await done("up");
     expect(stdout).toMatch(/^ +api +healthy \(\d of \d\)$/m);
     expect(stdout).toContain("Rejourney answers at https://rejourney.example.com");
     await settled();
     const namespace = await get("namespace", "rejourney");
-    expect(namespace.metadata.uid).toBe(uid);
     expect(namespace.metadata.labels).toMatchObject({ "pod-security.kubernetes.io/enforce": "restricted" });
     const jobs = await server.get<{ items: KubernetesObject[] }>("jobs", inNamespace);
     expect(jobs.items.map(({ status }) => status?.succeeded)).toEqual([1]);
