@@ -50,12 +50,7 @@ export class PodWatch {
     while (!signal.aborted && !this.signal.aborted) {
       await pause(signal);
       if (signal.aborted) return;
-      // An API server that does not answer now is the engine's to tell of.
-      const found = await troubles(api, stack).catch((error: unknown) => {
-        if (error instanceof ClusterError) return [];
-        throw error;
-      });
-      const lasting = this.#lasting(found);
+      const lasting = this.#lasting(await troublesOrNone(api, stack));
       if (lasting === undefined) continue;
       log(`Waiting for ${lasting.service} does not help: ${lasting.why}`);
       this.#given.abort();
@@ -71,6 +66,16 @@ export class PodWatch {
     for (const key of this.#since.keys()) if (!keys.includes(key)) this.#since.delete(key);
     for (const key of keys) if (!this.#since.has(key)) this.#since.set(key, now);
     return found.find(({ patience }, index) => now - this.#since.get(keys[index]!)! >= 1000 * patience);
+  }
+}
+
+/** A look never ends a run by its own failure: an API server that does not answer is the engine's to tell of. */
+async function troublesOrNone(api: ClusterApi, stack: string): Promise<Trouble[]> {
+  try {
+    return await troubles(api, stack);
+  } catch (error) {
+    if (!(error instanceof ClusterError)) log(`The pods cannot be looked at: ${(error as Error).message}`);
+    return [];
   }
 }
 

@@ -42,16 +42,18 @@ const LONG = 120;
 /** The troubles at this moment, one for each service, in no order; `stack` is the one whose settings mend them. */
 export async function troubles(api: ClusterApi, stack: string): Promise<Trouble[]> {
   const space = `namespaces/${NAMESPACE}`;
-  const [pods, warnings, deployments, replicaSets, statefulSets, jobs] = await Promise.all([
+  const [pods, warnings, killings, deployments, replicaSets, statefulSets, jobs] = await Promise.all([
     api.list<V1Pod>(`/api/v1/${space}/pods`),
     api.list<CoreV1Event>(`/api/v1/${space}/events?fieldSelector=type%3DWarning`),
+    api.list<CoreV1Event>(`/api/v1/${space}/events?fieldSelector=reason%3DKilling`),
     api.list<V1Deployment>(`/apis/apps/v1/${space}/deployments`),
     api.list<V1ReplicaSet>(`/apis/apps/v1/${space}/replicasets`),
     api.list<V1StatefulSet>(`/apis/apps/v1/${space}/statefulsets`),
     api.list<V1Job>(`/apis/batch/v1/${space}/jobs`),
   ]);
-  const lastWarning: LastWarning = ({ metadata }, wanted, words = /^/) =>
-    warnings.findLast(
+  const events = [...warnings, ...killings].sort((a, b) => timeOf(a) - timeOf(b));
+  const lastEvent: LastEvent = ({ metadata }, wanted, words = /^/) =>
+    events.findLast(
       ({ involvedObject, reason, message }) =>
         involvedObject.uid === metadata!.uid && reason === wanted && words.test(message ?? ""),
     )?.message;
@@ -65,23 +67,31 @@ export async function troubles(api: ClusterApi, stack: string): Promise<Trouble[
   const over = [...older, ...succeeded].map(({ metadata }) => metadata!.uid);
   const current = pods.filter(({ metadata }) => !over.includes(metadata!.ownerReferences?.[0]?.uid));
   const found: [V1Pod | V1Deployment | V1StatefulSet | V1Job, Found][] = [
-    ...current.map((pod): [V1Pod, Found] => [pod, ofPod(pod, lastWarning, stack)]),
-    ...[...statefulSets, ...jobs].map((owner): [V1Job, Found] => [owner, refusalByEvent(owner, lastWarning)]),
+    ...current.map((pod): [V1Pod, Found] => [pod, ofPod(pod, lastEvent, stack)]),
+    ...[...statefulSets, ...jobs].map((owner): [V1Job, Found] => [owner, refusalByEvent(owner, lastEvent)]),
     ...deployments.map((owner): [V1Deployment, Found] => [owner, refusalOf(owner)]),
   ];
   const all = found.flatMap(([object, trouble]) => (trouble ? [[serviceOf(object), trouble] as const] : []));
   return [...new Map(all)].map(([service, trouble]) => ({
     service,
     ...trouble,
-    ready: pods.filter((pod) => serviceOf(pod) === service && isReady(pod)).length,
+    ready: pods.filter((pod) => serviceOf(pod) === service && isReady(pod) && !isEnding(pod)).length,
   }));
+}
+
+function timeOf({ lastTimestamp, eventTime }: CoreV1Event): number {
+  return new Date(lastTimestamp ?? eventTime ?? 0).getTime();
+}
+
+function isEnding({ metadata }: V1Pod): boolean {
+  return metadata!.deletionTimestamp !== undefined;
 }
 
 function isReady({ status }: V1Pod): boolean {
   return status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
 }
 
-type LastWarning = (
+type LastEvent = (
   object: V1Pod | V1StatefulSet | V1Job,
   reason: string,
   words?: RegExp,
@@ -104,9 +114,9 @@ function refusalOf({ status }: V1Deployment): Found {
 }
 
 /** Others than a Deployment tell of it by an event alone, which outlives its reason. */
-function refusalByEvent(owner: V1StatefulSet | V1Job, lastWarning: LastWarning): Found {
+function refusalByEvent(owner: V1StatefulSet | V1Job, lastEvent: LastEvent): Found {
   const { replicas, active, succeeded, failed } = (owner.status ?? {}) as Record<string, number | undefined>;
-  const refusal = lastWarning(owner, "FailedCreate");
+  const refusal = lastEvent(owner, "FailedCreate");
   return replicas || active || succeeded || failed || refusal === undefined ? undefined : refused(refusal);
 }
 
@@ -118,11 +128,11 @@ function refused(message: string): Found {
   };
 }
 
-function ofPod(pod: V1Pod, lastWarning: LastWarning, stack: string): Found {
+function ofPod(pod: V1Pod, lastEvent: LastEvent, stack: string): Found {
   const { metadata, status = {} } = pod;
   const isJob = metadata!.ownerReferences?.[0]?.kind === "Job";
   const isOver = status.phase === "Succeeded" || (status.phase === "Failed" && !isJob);
-  if (isOver || metadata!.deletionTimestamp !== undefined) return undefined;
+  if (isOver || isEnding(pod)) return undefined;
   const unscheduled = status.conditions?.find(
     ({ type, status }) => type === "PodScheduled" && status === "False",
   );
@@ -135,7 +145,7 @@ function ofPod(pod: V1Pod, lastWarning: LastWarning, stack: string): Found {
   // The sidecar of a Job ends badly whenever the Job does, so it comes last.
   const containers = [...(status.containerStatuses ?? []), ...(status.initContainerStatuses ?? [])];
   for (const container of containers) {
-    const found = ofContainer(pod, container, lastWarning, stack);
+    const found = ofContainer(pod, container, lastEvent, stack);
     // A Job tries again, and says when it gives up.
     if (found !== undefined) return isJob && found.log ? { ...found, patience: Infinity } : found;
   }
@@ -145,7 +155,7 @@ function ofPod(pod: V1Pod, lastWarning: LastWarning, stack: string): Found {
 function ofContainer(
   pod: V1Pod,
   { name, ready, state = {}, lastState, restartCount }: V1ContainerStatus,
-  lastWarning: LastWarning,
+  lastEvent: LastEvent,
   stack: string,
 ): Found {
   const { waiting, running } = state;
@@ -154,7 +164,7 @@ function ofContainer(
   if (ready) return undefined;
   if (/Image/.test(reason))
     return {
-      why: `its image cannot be had: ${lastWarning(pod, "Failed", /^Failed to pull/) ?? waiting?.message ?? reason}`,
+      why: `its image cannot be had: ${lastEvent(pod, "Failed", /^Failed to pull/) ?? waiting?.message ?? reason}`,
       mend: `correct rejourney:release or rejourney:images ${settings}; a private registry needs rejourney:registry`,
       patience: SHORT,
     };
@@ -164,7 +174,7 @@ function ofContainer(
       mend: `kubectl describe pod ${pod.metadata!.name} --namespace ${NAMESPACE}`,
       patience: SHORT,
     };
-  const mount = waiting && lastWarning(pod, "FailedMount");
+  const mount = waiting && lastEvent(pod, "FailedMount");
   if (mount !== undefined)
     return {
       why: `its volume cannot be mounted: ${mount}`,
@@ -176,12 +186,12 @@ function ofContainer(
     container: name,
     previous: running !== undefined && restartCount > 0,
   };
-  const mend = `mend what they tell of, or set rejourney:release ${settings} back to the one before`;
-  const unhealthy = lastWarning(pod, "Unhealthy");
+  const mend = `mend what its last lines tell of, or set rejourney:release or rejourney:images ${settings} back to what ran before`;
+  const unhealthy = lastEvent(pod, "Unhealthy");
   const ended = state.terminated ?? lastState?.terminated;
-  // It has had all the time that its startup probe gives.
-  if (restartCount > 0 && unhealthy?.startsWith("Startup"))
-    return { why: `it did not become healthy: ${unhealthy}`, mend, patience: 0, log };
+  // It has had all the time that there is.
+  if (lastEvent(pod, "Killing", new RegExp(`${name} failed startup probe`)) !== undefined)
+    return { why: `it did not become healthy in its startSeconds: ${unhealthy}`, mend, patience: 0, log };
   if (ended?.reason === "OOMKilled")
     return {
       why: "it needs more memory than its limit",

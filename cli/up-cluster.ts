@@ -38,10 +38,9 @@ export async function upCluster(
 
 /** A failure of the engine, with what the cluster tells of its pods. */
 async function withTroubles(error: unknown, api: ClusterApi, stack: string): Promise<unknown> {
-  const told = error instanceof Failure ? await toldTroubles(api, stack) : "";
-  return told === ""
-    ? error
-    : new Failure(`${told}\nThis did not finish. The same command goes on from here.`);
+  if (!(error instanceof Failure)) return error;
+  const told = await toldTroubles(api, stack);
+  return told === "" ? error : new Failure(`${told}\n${error.message}`);
 }
 
 /** Jobs whose failure is on record: one that has failed does not run again by itself. */

@@ -215,7 +215,7 @@ describe("while the site goes on", () => {
     const script = "echo listening nowhere; exec sleep 1000";
     const told = await failed({ services: { web: { command: ["sh", "-c", script], startSeconds: 10 } } });
     expect(told).toMatch(
-      /^ {2}web: it did not become healthy: Startup probe failed: .* \(2 other pods of it run\)\.\n {4}Its last lines:\n {6}listening nowhere\n {4}Mend: /m,
+      /^ {2}web: it did not become healthy in its startSeconds: Startup probe failed: .* \(2 other pods of it run\)\.\n {4}Its last lines:\n {6}listening nowhere\n {4}Mend: /m,
     );
   });
 

@@ -106,9 +106,20 @@ describe("a trouble", () => {
       "a startup probe that has failed for all its time",
       {
         pods: [pod("web", crashed({ exitCode: 0 }))],
+        events: [
+          event("pod-web", "Unhealthy", "Startup probe failed: refused"),
+          event("pod-web", "Killing", "Container main failed startup probe, will be restarted"),
+        ],
+      },
+      { why: "it did not become healthy in its startSeconds: Startup probe failed: refused", patience: 0 },
+    ],
+    [
+      "a process that ends after it took its time to start",
+      {
+        pods: [pod("web", crashed({ exitCode: 1 }))],
         events: [event("pod-web", "Unhealthy", "Startup probe failed: refused")],
       },
-      { why: "it did not become healthy: Startup probe failed: refused", patience: 0 },
+      { why: "it ends with exit code 1", patience: 30 },
     ],
     [
       "one that has not yet",
@@ -237,7 +248,7 @@ describe("a trouble as text", () => {
         "    Its last lines:",
         "      to [redacted]",
         "      [redacted] at https://api.example.com",
-        `    Mend: mend what they tell of, or set rejourney:release ${SETTINGS} back to the one before`,
+        `    Mend: mend what its last lines tell of, or set rejourney:release or rejourney:images ${SETTINGS} back to what ran before`,
       ].join("\n"),
     );
     expect(api.asked).toEqual([
