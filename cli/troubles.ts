@@ -186,7 +186,7 @@ function ofContainer(
     container: name,
     previous: running !== undefined && restartCount > 0,
   };
-  const mend = `mend what its last lines tell of, or set rejourney:release or rejourney:images ${settings} back to what ran before`;
+  const mend = `correct what its last lines tell of, or set rejourney:release or rejourney:images ${settings} back to what ran before`;
   const unhealthy = lastEvent(pod, "Unhealthy");
   const ended = state.terminated ?? lastState?.terminated;
   // It has had all the time that there is.

@@ -63,7 +63,7 @@ const PREPARATIONS: Record<string, (log: Log) => Promise<Prepared>> = {
 };
 /** What vitest is told for one tier alone. */
 const FLAGS: Record<string, readonly string[]> = {
-  engine: ["--maxWorkers=2"],
+  engine: ["--maxWorkers=3"],
   docker: ["--maxWorkers=2"],
   // Each of its tests is a whole run of `up`.
   cluster: ["--testTimeout=400000", "--hookTimeout=200000"],

@@ -7,6 +7,7 @@ import { type ClusterImages, clusterImages, saveClusterImages } from "../../tool
 import { needProgram } from "../../tools/setup/apt.ts";
 import { cacheDir } from "../../tools/setup/cache.ts";
 import { ensureDocker } from "../../tools/setup/docker.ts";
+import { SetupError } from "../../tools/setup/error.ts";
 import type { Log } from "../../tools/setup/log.ts";
 import { stopDocker } from "../docker/host.ts";
 
@@ -41,6 +42,10 @@ const PROGRAMS = {
  * its own. `takeBack` removes what is left once it has ended.
  */
 export async function prepareCluster(log: Log) {
+  if (process.platform !== "linux" || process.getuid?.() !== 0)
+    throw new SetupError(
+      "A cluster of their own takes root on Linux; TEST_KUBECONFIG=FILE names another cluster",
+    );
   for (const [program, packageName] of Object.entries(PROGRAMS)) await needProgram(program, packageName, log);
   removeLeft();
   const images = await clusterImages();

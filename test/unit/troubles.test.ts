@@ -248,7 +248,7 @@ describe("a trouble as text", () => {
         "    Its last lines:",
         "      to [redacted]",
         "      [redacted] at https://api.example.com",
-        `    Mend: mend what its last lines tell of, or set rejourney:release or rejourney:images ${SETTINGS} back to what ran before`,
+        `    Mend: correct what its last lines tell of, or set rejourney:release or rejourney:images ${SETTINGS} back to what ran before`,
       ].join("\n"),
     );
     expect(api.asked).toEqual([
