@@ -31,7 +31,7 @@ const CHECKS: Record<string, readonly string[]> = {
 /** One after the other, but for two that wait most of their time. */
 const TIERS = [["unit"], ["manifests"], ["engine"], ["docker", "cluster"]];
 
-interface Prepared {
+interface Surroundings {
   /** Comes before the command of the tests. */
   command?: readonly string[];
   /** What their environment has besides. */
@@ -41,7 +41,7 @@ interface Prepared {
 }
 
 /** What a tier needs that may take minutes, once: no test waits that long. */
-const PREPARATIONS: Record<string, (log: Log) => Promise<Prepared>> = {
+const PREPARATIONS: Record<string, (log: Log) => Promise<Surroundings>> = {
   manifests: (log) => prepareJudges(log).then(() => ({})),
   engine: async (log) => {
     await ensureEngine(log);
@@ -63,7 +63,7 @@ const PREPARATIONS: Record<string, (log: Log) => Promise<Prepared>> = {
 };
 /** What vitest is told for one tier alone. */
 const FLAGS: Record<string, readonly string[]> = {
-  engine: ["--maxWorkers=3"],
+  engine: ["--maxWorkers=2"],
   docker: ["--maxWorkers=2"],
   // Each of its tests is a whole run of `up`.
   cluster: ["--testTimeout=400000", "--hookTimeout=200000"],
@@ -112,14 +112,14 @@ async function tiers(names: readonly string[]): Promise<Result[]> {
     failures: [`${name}: ${what}\n${(error as Error).message}`],
   });
   const results: Result[] = [];
-  const ready: [string, Prepared][] = [];
+  const ready: [string, Surroundings][] = [];
   for (const name of names)
     try {
       ready.push([name, (await PREPARATIONS[name]?.((line) => process.stderr.write(`${line}\n`))) ?? {}]);
     } catch (error) {
       results.push(failed(name, "its set-up", error));
     }
-  results.push(...(await Promise.all(ready.map(([name, prepared]) => tests(name, prepared)))));
+  results.push(...(await Promise.all(ready.map(([name, surroundings]) => tests(name, surroundings)))));
   for (const [name, { takeBack }] of ready)
     try {
       await takeBack?.();
@@ -129,7 +129,7 @@ async function tiers(names: readonly string[]): Promise<Result[]> {
   return results;
 }
 
-async function tests(name: string, { command = [], env }: Prepared): Promise<Result> {
+async function tests(name: string, { command = [], env }: Surroundings): Promise<Result> {
   const folder = mkdtempSync(join(tmpdir(), "rejourney-report-"));
   const file = join(folder, "report.json");
   try {
@@ -177,6 +177,10 @@ if (unknown.length > 0) {
   process.stderr.write(`Unknown: ${unknown.join(", ")}. Known: ${parts.join(", ")}.\n`);
   process.exit(2);
 }
+// Of copies of this project that are soon gone, what Node has compiled is of no use to anybody else.
+process.env.NODE_COMPILE_CACHE = mkdtempSync(join(tmpdir(), "rejourney-compiled-"));
+process.on("exit", () => rmSync(process.env.NODE_COMPILE_CACHE!, { recursive: true, force: true }));
+
 const total: Result = { passed: 0, skipped: 0, failures: [] };
 for (const stage of [...Object.keys(CHECKS).map((name) => [name]), ...TIERS]) {
   const names = stage.filter((name) => asked.length === 0 || asked.includes(name));

@@ -42,8 +42,13 @@ function pinnedNode() {
 
 installPackages();
 const node = pinnedNode();
-// The pinned Node first on PATH, for the tools that a script starts. `--`: what follows is not for Node itself.
-const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}` };
+// The pinned Node first on PATH, for the tools that a script starts. Each of them starts faster when what Node has
+// compiled is kept. `--`: what follows is not for Node itself.
+const env = {
+  NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "node"),
+  ...process.env,
+  PATH: `${dirname(node)}:${process.env.PATH}`,
+};
 const child = spawn(node, ["--", join(root, script), ...args], { stdio: "inherit", env });
 // A Ctrl-C reaches the child by itself; what it then does is its own affair, and this process waits for it.
 process.on("SIGINT", () => {});

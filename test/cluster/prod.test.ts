@@ -211,14 +211,6 @@ describe("while the site goes on", () => {
     expect((await pods()).migrate!.map(({ status }) => status!.phase)).toEqual(["Succeeded"]);
   });
 
-  test("a service that does not become healthy is told with its last lines", async () => {
-    const script = "echo listening nowhere; exec sleep 1000";
-    const told = await failed({ services: { web: { command: ["sh", "-c", script], startSeconds: 10 } } });
-    expect(told).toMatch(
-      /^ {2}web: it did not become healthy in its startSeconds: Startup probe failed: .* \(2 other pods of it run\)\.\n {4}Its last lines:\n {6}listening nowhere\n {4}Mend: /m,
-    );
-  });
-
   test("a quota that somebody else exhausts is told", async () => {
     const { hard, used } = (await cluster.client.get<V1ResourceQuota>("resourcequota", "quota", inNamespace))
       .status!;
@@ -239,6 +231,14 @@ describe("while the site goes on", () => {
     const told = await failed({ services: { "alert-worker": { memory: "300M" } } });
     expect(told).toMatch(/^ {2}alert-worker: the cluster takes no further pod: exceeded quota: /m);
     await cluster.client.kubectl(["delete", "pod", "other", inNamespace, "--now"]);
+  });
+
+  test("a service that does not become healthy is told with its last lines", async () => {
+    const script = "echo listening nowhere; exec sleep 1000";
+    const told = await failed({ services: { web: { command: ["sh", "-c", script], startSeconds: 10 } } });
+    expect(told).toMatch(
+      /^ {2}web: it did not become healthy in its startSeconds: Startup probe failed: .* \(2 other pods of it run\)\.\n {4}Its last lines:\n {6}listening nowhere\n {4}Mend: /m,
+    );
   });
 
   test("an API server that does not answer is told, and the site does not need it", async ({ skip }) => {

@@ -98,6 +98,11 @@ describe("a kubeconfig", () => {
 });
 
 describe("a request", () => {
+  test("gets a log as the text that it is, also where that is JSON", async () => {
+    const line = '{"level":"error","message":"no database"}\n';
+    await answering([[200, line]], async (api) => expect(await api.text("/log")).toBe(line));
+  });
+
   test("is sent with the credentials, and again while the server asks for that", async () => {
     const busy = [429, { message: "busy" }, { "retry-after": "0" }] as [
       number,
