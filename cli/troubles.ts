@@ -32,6 +32,8 @@ export interface Log {
 
 type Found = Omit<Trouble, "service" | "ready"> | undefined;
 
+/** Nobody asks this project why another pod does not run. */
+const OWN = "app.kubernetes.io/part-of=rejourney";
 const REVISION = "deployment.kubernetes.io/revision";
 
 /** Seconds. An image registry may be away, or a quota in the way, for a moment. */
@@ -43,7 +45,7 @@ const LONG = 120;
 export async function troubles(api: ClusterApi, stack: string): Promise<Trouble[]> {
   const space = `namespaces/${NAMESPACE}`;
   const [pods, warnings, killings, deployments, replicaSets, statefulSets, jobs] = await Promise.all([
-    api.list<V1Pod>(`/api/v1/${space}/pods`),
+    api.list<V1Pod>(`/api/v1/${space}/pods?labelSelector=${encodeURIComponent(OWN)}`),
     api.list<CoreV1Event>(`/api/v1/${space}/events?fieldSelector=type%3DWarning`),
     api.list<CoreV1Event>(`/api/v1/${space}/events?fieldSelector=reason%3DKilling`),
     api.list<V1Deployment>(`/apis/apps/v1/${space}/deployments`),
@@ -97,13 +99,17 @@ type LastEvent = (
   words?: RegExp,
 ) => string | undefined;
 
+/** A workload, or a pod. */
 export interface Labelled {
   metadata?: { name?: string; labels?: Record<string, string> };
+  spec?: object;
 }
 
-/** The service that a workload or a pod is of. */
-export function serviceOf({ metadata }: Labelled): string {
-  return metadata!.labels?.["app.kubernetes.io/name"] ?? metadata!.name!;
+/** The service that a workload or a pod is of; a Job bears a longer name than its pods. */
+export function serviceOf({ metadata, spec }: Labelled): string {
+  const { template } = (spec ?? {}) as { template?: Labelled };
+  const { labels = {} } = template?.metadata ?? metadata!;
+  return labels["app.kubernetes.io/name"] ?? metadata!.name!;
 }
 
 function refusalOf({ status }: V1Deployment): Found {

@@ -58,6 +58,16 @@ function writeSettings(others: Record<string, object> = {}): void {
   writeFileSync(project.path("Pulumi.prod.yaml"), yamlText({ config: Object.fromEntries(entries) }));
 }
 
+/** A migration that fails until there is a table. */
+const GATED = {
+  migrateCommand: [
+    ...["node", "-e"],
+    `const client = new (require("pg").Client)(process.env.DATABASE_URL);
+     const work = async () => { await client.connect(); await client.query("select * from gate"); await client.end(); };
+     work().catch(({ message }) => { console.error(process.env.DATABASE_URL, message); process.exit(3); });`,
+  ],
+};
+
 /** `rejourney <verb> --stack prod`. */
 function prod(verb: string): Promise<Ran> {
   const yes = ["up", "down"].includes(verb) ? ["--yes"] : [];
@@ -198,12 +208,7 @@ describe("while the site goes on", () => {
   });
 
   test("a migration that fails is told with its last lines, and run again by the same command", async () => {
-    const script = `
-      const client = new (require("pg").Client)(process.env.DATABASE_URL);
-      const work = async () => { await client.connect(); await client.query("select * from gate"); await client.end(); };
-      work().catch(({ message }) => { console.error(process.env.DATABASE_URL, message); process.exit(3); });`;
-    const settings = { migrateCommand: ["node", "-e", script] };
-    expect(await failed(settings)).toMatch(
+    expect(await failed(GATED)).toMatch(
       /^ {2}migrate: it ends with exit code 3\.\n {4}Its last lines:\n {6}\[redacted\] relation "gate" does not exist\n {4}Mend: /m,
     );
     await sql("create table gate ()");
@@ -228,8 +233,10 @@ describe("while the site goes on", () => {
     await cluster.client.apply([
       { apiVersion: "v1", kind: "Pod", metadata, spec: { containers: [container] } },
     ]);
-    const told = await failed({ services: { "alert-worker": { memory: "300M" } } });
+    // With the same migration, which else would be the first to find no room.
+    const told = await failed({ ...GATED, services: { "alert-worker": { memory: "300M" } } });
     expect(told).toMatch(/^ {2}alert-worker: the cluster takes no further pod: exceeded quota: /m);
+    expect(told).not.toContain("  other: ");
     await cluster.client.kubectl(["delete", "pod", "other", inNamespace, "--now"]);
   });
 

@@ -167,12 +167,18 @@ describe("a trouble", () => {
     [
       "a quota, of a Job",
       {
-        jobs: [{ metadata: { name: "migrate-1", uid: "job" }, status: {} }],
+        jobs: [
+          {
+            metadata: { name: "migrate-1", uid: "job" },
+            spec: { template: { metadata: { labels: { "app.kubernetes.io/name": "migrate" } } } },
+            status: {},
+          },
+        ],
         events: [
           event("job", "FailedCreate", 'Error creating: pods "migrate" is forbidden: exceeded quota: quota'),
         ],
       },
-      { why: "the cluster takes no further pod: exceeded quota: quota", patience: 30 },
+      { service: "migrate", why: "the cluster takes no further pod: exceeded quota: quota", patience: 30 },
     ],
     [
       "a migration that fails, which its Job tries again",
@@ -291,6 +297,15 @@ describe("the watch", () => {
     expect(await aborted(clusterOf(broken), [begins])).toBe(true);
     expect(await aborted(clusterOf(broken), [])).toBe(false);
     expect(await aborted(clusterOf(broken), [begins, ends])).toBe(false);
+  });
+
+  test("knows the pods of a migration by the name that they bear", async () => {
+    const template = { metadata: { labels: { "app.kubernetes.io/name": "migrate" } } };
+    const job = { metadata: { name: "migrate-0a1b2c3d4e" }, spec: { template } };
+    const created = { urn, type: "kubernetes:batch/v1:Job", op: "create", new: { inputs: job } };
+    const pods = [pod("migrate", waiting("ErrImagePull"), { kind: "Job" })];
+    const events = [{ resourcePreEvent: { metadata: created } } as unknown as EngineEvent];
+    expect(await aborted(clusterOf({ pods }), events)).toBe(true);
   });
 
   test("waits as long as the patience, and anew after the service has been well or the API server away", async () => {
