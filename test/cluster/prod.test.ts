@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import type { V1Job, V1PersistentVolumeClaim, V1Pod, V1ResourceQuota } from "@kubernetes/client-node";
+import type { V1Job, V1PersistentVolumeClaim, V1Pod } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { yamlText } from "../../infra/yaml.ts";
 import { type Ran, TestProject } from "../project.ts";
@@ -111,10 +111,6 @@ function sql(statement: string): Promise<string> {
   return cluster.client.kubectl(["exec", "postgres-0", inNamespace, "--", ...psql]);
 }
 
-function millicores(quantity: string): number {
-  return quantity.endsWith("m") ? Number.parseInt(quantity, 10) : 1000 * Number(quantity);
-}
-
 describe("from nothing", () => {
   test("one command brings every pod up, the migration before all of the application", async () => {
     const stdout = await done("up");
@@ -189,26 +185,25 @@ describe("while the site goes on", () => {
   });
   afterAll(() => asking.stop());
 
-  /** An `up` that fails: what it says last. The pods that ran before are the same. */
-  async function failed(others: Record<string, object> = {}): Promise<string> {
+  /** An `up` that fails: what it says last. The pods of the service are the same as before. */
+  async function failed(service: string, others: Record<string, object>): Promise<string> {
     writeSettings(others);
     const before = await names();
     const { status, stderr } = await prod("up");
     expect({ status, stderr }).toMatchObject({ status: 1 });
-    const after = await names();
-    for (const service of SERVICES) expect(after[service]).toEqual(expect.arrayContaining(before[service]!));
+    expect((await names())[service]).toEqual(before[service]);
     return stderr.split("\n").slice(-30).join("\n");
   }
 
   test("an image that is not there is told with its name, and what mends it", async () => {
-    const told = await failed({ images: { api: "example.com/api:9.9.9" } });
+    const told = await failed("api", { images: { api: "example.com/api:9.9.9" } });
     expect(told).toMatch(
       /^ {2}api: its image cannot be had: .*example\.com\/api:9\.9\.9.* \(2 other pods of it run\)\.\n {4}Mend: correct rejourney:release or rejourney:images in Pulumi\.prod\.yaml/m,
     );
   });
 
   test("a migration that fails is told with its last lines, and run again by the same command", async () => {
-    expect(await failed(GATED)).toMatch(
+    expect(await failed("api", GATED)).toMatch(
       /^ {2}migrate: it ends with exit code 3\.\n {4}Its last lines:\n {6}\[redacted\] relation "gate" does not exist\n {4}Mend: /m,
     );
     await sql("create table gate ()");
@@ -216,33 +211,26 @@ describe("while the site goes on", () => {
     expect((await pods()).migrate!.map(({ status }) => status!.phase)).toEqual(["Succeeded"]);
   });
 
-  test("a quota that somebody else exhausts is told", async () => {
-    const { hard, used } = (await cluster.client.get<V1ResourceQuota>("resourcequota", "quota", inNamespace))
-      .status!;
-    const left = `${millicores(hard!["limits.cpu"]!) - millicores(used!["limits.cpu"]!)}m`;
-    const container = {
-      ...{ name: "other", image: "other" },
-      resources: { limits: { cpu: left, memory: "16Mi" }, requests: { cpu: "1m", memory: "16Mi" } },
-      securityContext: {
-        ...{ runAsNonRoot: true, runAsUser: 1000, allowPrivilegeEscalation: false },
-        capabilities: { drop: ["ALL"] },
-        seccompProfile: { type: "RuntimeDefault" },
-      },
-    };
-    const metadata = { name: "other", namespace: "rejourney" };
+  test("a quota that leaves no room is told", async () => {
+    const metadata = { name: "theirs", namespace: "rejourney" };
     await cluster.client.apply([
-      { apiVersion: "v1", kind: "Pod", metadata, spec: { containers: [container] } },
+      { apiVersion: "v1", kind: "ResourceQuota", metadata, spec: { hard: { pods: "0" } } },
     ]);
+    const known = "--for=jsonpath={.status.hard.pods}=0";
+    await cluster.client.kubectl(["wait", "resourcequota/theirs", inNamespace, known, "--timeout=60s"]);
     // With the same migration, which else would be the first to find no room.
-    const told = await failed({ ...GATED, services: { "alert-worker": { memory: "300M" } } });
-    expect(told).toMatch(/^ {2}alert-worker: the cluster takes no further pod: exceeded quota: /m);
-    expect(told).not.toContain("  other: ");
-    await cluster.client.kubectl(["delete", "pod", "other", inNamespace, "--now"]);
+    const settings = { ...GATED, services: { "alert-worker": { memory: "300M" } } };
+    expect(await failed("alert-worker", settings)).toMatch(
+      /^ {2}alert-worker: the cluster takes no further pod: exceeded quota: theirs, .* \(1 other pod of it runs\)\.\n {4}Mend: /m,
+    );
+    await cluster.client.kubectl(["delete", "resourcequota", "theirs", inNamespace]);
   });
 
   test("a service that does not become healthy is told with its last lines", async () => {
     const script = "echo listening nowhere; exec sleep 1000";
-    const told = await failed({ services: { web: { command: ["sh", "-c", script], startSeconds: 10 } } });
+    const told = await failed("web", {
+      services: { web: { command: ["sh", "-c", script], startSeconds: 10 } },
+    });
     expect(told).toMatch(
       /^ {2}web: it did not become healthy in its startSeconds: Startup probe failed: .* \(2 other pods of it run\)\.\n {4}Its last lines:\n {6}listening nowhere\n {4}Mend: /m,
     );
@@ -252,7 +240,6 @@ describe("while the site goes on", () => {
     const { server } = cluster;
     if (server === undefined) return skip();
     await server.reachable(false);
-    writeSettings();
     const { status, stderr } = await prod("up");
     expect({ status, stderr }).toMatchObject({ status: 1 });
     expect(stderr).toMatch(
@@ -263,6 +250,7 @@ describe("while the site goes on", () => {
   });
 
   test("what is mended goes on from there, and no request has failed", async () => {
+    writeSettings();
     expect(await done("up")).toMatch(/^ +web +healthy/m);
     await asking.stop();
     expect(asking.failed).toEqual([]);

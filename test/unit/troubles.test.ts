@@ -20,6 +20,8 @@ function clusterOf(objects: Cluster, log = ""): ClusterApi & { asked: string[] }
   const asked: string[] = [];
   const list = (path: string) => {
     const kind = /\/namespaces\/rejourney\/(\w+)/.exec(path)![1] as keyof Cluster;
+    // Other pods are none of the stack's.
+    if (kind === "pods") expect(path).toMatch(/\?labelSelector=app.kubernetes.io%2Fpart-of%3Drejourney$/);
     return Promise.resolve(objects[kind] ?? []);
   };
   const text = (path: string) => {
