@@ -36,6 +36,8 @@ type Found = Omit<Trouble, "service" | "ready"> | undefined;
 const OWN = "app.kubernetes.io/part-of=rejourney";
 const REVISION = "deployment.kubernetes.io/revision";
 
+/** Seconds, until the pods of what is being mended are those of an older revision. */
+const BRIEF = 10;
 /** Seconds. An image registry may be away, or a quota in the way, for a moment. */
 const SHORT = 30;
 /** Seconds. Pods that are ending make room for others. */
@@ -197,7 +199,7 @@ function ofContainer(
   const ended = state.terminated ?? lastState?.terminated;
   // It has had all the time that there is.
   if (lastEvent(pod, "Killing", new RegExp(`${name} failed startup probe`)) !== undefined)
-    return { why: `it did not become healthy in its startSeconds: ${unhealthy}`, mend, patience: 0, log };
+    return { why: `it did not become healthy in its startSeconds: ${unhealthy}`, mend, patience: BRIEF, log };
   if (ended?.reason === "OOMKilled")
     return {
       why: "it needs more memory than its limit",

@@ -113,7 +113,7 @@ describe("a trouble", () => {
           event("pod-web", "Killing", "Container main failed startup probe, will be restarted"),
         ],
       },
-      { why: "it did not become healthy in its startSeconds: Startup probe failed: refused", patience: 0 },
+      { why: "it did not become healthy in its startSeconds: Startup probe failed: refused", patience: 10 },
     ],
     [
       "a process that ends after it took its time to start",
