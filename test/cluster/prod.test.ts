@@ -258,22 +258,6 @@ describe("while the site goes on", () => {
   });
 });
 
-describe("a data service that does not start", () => {
-  test("is told, and replaced once it is mended", async () => {
-    writeSettings({ images: { redis: "example.com/redis:9.9.9" } });
-    const { status, stderr } = await prod("up");
-    expect({ status, stderr }).toMatchObject({ status: 1 });
-    expect(stderr).toMatch(/^ {2}redis: its image cannot be had: .*example\.com\/redis:9\.9\.9/m);
-    const ill = await prod("status");
-    expect({ ...ill }).toMatchObject({ status: 1 });
-    expect(ill.stdout).toMatch(/^ +redis +! 0 of 1 pods ready/m);
-    expect(ill.stderr).toMatch(/^ {2}redis: its image cannot be had: /m);
-    writeSettings();
-    expect(await done("up")).toMatch(/^ +redis +healthy \(1 of 1\)$/m);
-    expect(await sql("select name from projects")).toBe("first");
-  });
-});
-
 test("down removes what runs, and the data stays", async () => {
   await done("down");
   expect(await pods()).toEqual({});
