@@ -1,12 +1,13 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import type { SecretName } from "../infra/app/secrets.ts";
 import type { Settings } from "../infra/settings/load.ts";
 import { inWords, pulumi } from "./engine.ts";
 import { log } from "./output.ts";
 import { Progress, summary } from "./progress.ts";
 import { writeBundle } from "./recovery.ts";
 import { type ServiceReport, table } from "./services.ts";
-import { slotsToFill } from "./slots.ts";
-import { exportedText, type OpenStack, type Resource, resourcesIn } from "./stack.ts";
+import { boundBy, type Slot } from "./slots.ts";
+import { exportedText, type OpenStack, outputsOf, type Resource, resourcesIn } from "./stack.ts";
 
 /** What an `up` has done. */
 export interface Applied {
@@ -19,43 +20,48 @@ export interface Applied {
 }
 
 /**
- * Brings a stack to what its settings say by the engine, then writes a recovery bundle. `again` names resources to make
- * anew.
+ * Brings a stack to what its settings say by the engine, then writes a recovery bundle. `slots` take the value of their
+ * source; `again` names resources to make anew.
  */
 export async function apply(
-  { stack, options, resources }: OpenStack,
+  { stack, options }: OpenStack,
   settings: Settings,
+  slots: readonly Slot[],
   again: readonly string[] = [],
 ): Promise<Applied> {
   const name = settings.stack;
-  const slots = await slotsToFill(resources, settings);
-  // Nothing depends on what such a slot holds; the run protects it again once it holds a value.
-  for (const { urn } of slots) await pulumi(["state", "unprotect", urn, "--yes", "--stack", name]);
+  const urns = slots.map(({ urn }) => urn);
+  // The run protects them again once they hold their value.
+  if (urns.length > 0) await pulumi(["state", "unprotect", ...urns, "--yes", "--stack", name]);
   log("Applying …");
   const progress = new Progress(log);
   const onEvent = (event: EngineEvent) => {
     progress.onEvent(event);
     options.onEvent?.(event);
   };
-  const replace = [...slots.map(({ urn }) => urn), ...again];
-  const run = stack.up({ ...options, onEvent, replace });
-  const { outputs, summary: result } = await inWords(run, () => progress.failed);
+  const run = stack.up({ ...options, onEvent, replace: [...urns, ...again] });
+  await inWords(run, () => progress.failed);
   const state = await exportedText(name);
+  const after = resourcesIn(state);
+  const outputs = outputsOf(after);
   const recovery = await writeBundle(name, state);
-  const differing = (outputs.secretsThatDifferFromTheirSource?.value ?? []) as string[];
-  for (const secret of differing)
-    log(`${secret}: its source holds another value than the one in use, which was kept.`);
-  const changes = result.resourceChanges ?? {};
+  const differing = (outputs.secretsThatDifferFromTheirSource ?? []) as SecretName[];
+  for (const secret of differing) log(kept(secret, settings));
   return {
     changed: progress.changes.map(({ resource }) => resource),
-    resources: resourcesIn(state),
+    resources: after,
     show({ json, services, more }) {
-      if (!json) process.stdout.write(`${summary(changes, true)}\n${table(services)}`);
+      if (!json) process.stdout.write(`${summary(progress.counts, true)}\n${table(services)}`);
       else {
-        const values = Object.entries(outputs).map(([key, { value }]) => [key, value as unknown]);
-        const all = { ...more, services, recovery, outputs: Object.fromEntries(values) as object };
-        process.stdout.write(`${JSON.stringify({ stack: name, summary: changes, ...all })}\n`);
+        const all = { ...more, services, recovery, outputs };
+        process.stdout.write(`${JSON.stringify({ stack: name, summary: progress.counts, ...all })}\n`);
       }
     },
   };
+}
+
+function kept(secret: SecretName, settings: Settings): string {
+  const bound = boundBy(secret, settings);
+  const more = bound ?? `npx rejourney secrets sync --stack ${settings.stack} takes it`;
+  return `${secret}: its source holds another value than the one in use, which was kept: ${more}.`;
 }

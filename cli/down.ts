@@ -69,8 +69,8 @@ async function destroyed({ stack, options }: OpenStack): Promise<Partial<Record<
   const progress = new Progress(log);
   const { onEvent } = progress;
   const run = stack.destroy({ ...options, onEvent, excludeProtected: true });
-  const { summary: result } = await inWords(run, () => progress.failed);
-  return result.resourceChanges ?? {};
+  await inWords(run, () => progress.failed);
+  return progress.counts;
 }
 
 async function confirmRemoval({ stack, yes }: DownOptions): Promise<void> {

@@ -9,6 +9,8 @@ import { render } from "./render.ts";
 import { secretsCheck, secretsGenerate } from "./secrets.ts";
 import type { DownOptions } from "./down.ts";
 import type { RecoverOptions } from "./recover.ts";
+import type { ExportOptions } from "./secrets-export.ts";
+import type { SyncOptions } from "./secrets-sync.ts";
 import type { SetupOptions } from "./setup.ts";
 import type { UpOptions } from "./up.ts";
 
@@ -69,11 +71,24 @@ program
   .description("write docker-compose.selfhosted.yml from the settings of the stack selfhosted")
   .option("--check", "change nothing; fail when the file is not what the program renders", false)
   .action(render);
-const secrets = program.command("secrets").description("check or make the secrets in .env");
+const secrets = program.command("secrets").description("check, make and bring out the secrets in .env");
 verb(secrets, "check", "check .env and the stack's settings by every rule; changes nothing").action(
   secretsCheck,
 );
 verb(secrets, "generate", "fill what is missing in .env; what is there stays").action(secretsGenerate);
+verb(
+  secrets,
+  "sync",
+  "take the values of .env in the place of those in use; restarts what reads a changed one",
+)
+  .option("--dry-run", "show what would change, by names; change nothing", false)
+  .option("--prune", "remove what .env does not give any more", false)
+  .option("--direct", "write into a cluster that no stack manages, such as one made from k8s/", false)
+  .option("--yes", "take along what else the settings change", false)
+  .action(async (options: SyncOptions) => (await import("./secrets-sync.ts")).secretsSync(options));
+verb(secrets, "export", "make .env again from what the stack holds, in plain text")
+  .option("--yes", "do not ask", false)
+  .action(async (options: ExportOptions) => (await import("./secrets-export.ts")).secretsExport(options));
 program
   .command("pulumi")
   .description("run the Pulumi CLI on this project's state")

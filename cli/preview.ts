@@ -2,7 +2,7 @@ import type { KubernetesSettings } from "../infra/settings/load.ts";
 import { inWords } from "./engine.ts";
 import type { Options } from "./main.ts";
 import { Failure, log } from "./output.ts";
-import { type Change, Progress, shown, summary } from "./progress.ts";
+import { Progress, shown, summary } from "./progress.ts";
 import { slotsToFill } from "./slots.ts";
 import { type OpenStack, openStack } from "./stack.ts";
 import { checkedSettings } from "./up.ts";
@@ -26,15 +26,13 @@ export async function preview({ stack: name, json }: Options): Promise<void> {
   process.stdout.write(`${summary(counts, false)}\n`);
 }
 
-async function previewed(
-  { stack, options }: OpenStack,
-  refresh: boolean,
-): Promise<{ changes: Change[]; counts: object }> {
+/** What a run of the engine would change. `refresh` compares with the cluster, too. */
+export async function previewed({ stack, options }: OpenStack, refresh: boolean): Promise<Progress> {
   const progress = new Progress(log);
   const { onEvent } = progress;
   const run = stack.preview({ ...options, onEvent, refresh });
-  const { changeSummary } = await inWords(run, () => progress.failed);
-  return { changes: progress.changes, counts: changeSummary };
+  await inWords(run, () => progress.failed);
+  return progress;
 }
 
 /**

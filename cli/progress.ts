@@ -11,6 +11,8 @@ export interface Change {
   urn: string;
   /** For an update, the lines of its inputs that change, in the form of `diff -u`. A secret shows as `[secret]`. */
   lines: readonly string[];
+  /** True where nothing changes but what follows from the values of secrets. */
+  ofSecrets: boolean;
 }
 
 const OPERATIONS: Partial<Record<string, { op: string; sign: string }>> = {
@@ -23,9 +25,14 @@ const OPERATIONS: Partial<Record<string, { op: string; sign: string }>> = {
 // Messages of severity `debug` come unasked, with inputs in plain text.
 const SHOWN = ["info", "info#err", "warning", "error"];
 
+/** Names of the hashes that show a changed secret: an annotation of pods, a variable of the Compose project's command. */
+const HASH = /^(rejourney\.co\/secrets-hash|SECRETS_HASH_.*)$/;
+
 /** Follows a run of the engine: shows it line by line, and keeps what it changes. */
 export class Progress {
   readonly changes: Change[] = [];
+  /** How many resources the run leaves and changes, once it has ended. */
+  counts: Partial<Record<string, number>> = {};
   /** True once the engine has told an error. */
   failed = false;
   private readonly write: (line: string) => void;
@@ -36,7 +43,8 @@ export class Progress {
   }
 
   readonly onEvent = (event: EngineEvent): void => {
-    const { diagnosticEvent, resourcePreEvent, resOutputsEvent, resOpFailedEvent } = event;
+    const { diagnosticEvent, resourcePreEvent, resOutputsEvent, resOpFailedEvent, summaryEvent } = event;
+    if (summaryEvent !== undefined) this.counts = summaryEvent.resourceChanges;
     if (diagnosticEvent !== undefined && SHOWN.includes(diagnosticEvent.severity)) {
       this.failed ||= diagnosticEvent.severity === "error";
       this.say(diagnosticEvent.message, sourceOf(diagnosticEvent.urn));
@@ -60,8 +68,12 @@ export class Progress {
   }: NonNullable<EngineEvent["resourcePreEvent"]>["metadata"]): void {
     const operation = OPERATIONS[op];
     if (operation === undefined || type.startsWith("pulumi:providers:")) return;
-    const lines = op === "update" ? changedLines(old?.inputs ?? {}, next?.inputs ?? {}) : [];
-    this.changes.push({ op: operation.op, resource: nameOf(urn), urn, lines });
+    const [before = {}, after = {}] = [old?.inputs, next?.inputs];
+    const lines = op === "update" ? changedLines(before, after) : [];
+    const ofSecrets =
+      type === "kubernetes:core/v1:Secret" ||
+      (op === "update" && withoutHashes(before) === withoutHashes(after));
+    this.changes.push({ op: operation.op, resource: nameOf(urn), urn, lines, ofSecrets });
   }
 
   /** Each line once: a command's error repeats all that it said before. */
@@ -106,6 +118,11 @@ function nameOf(urn: string): string {
 }
 
 type Inputs = Record<string, unknown>;
+
+/** Inputs as text, but for the hashes by which a changed secret restarts its readers. */
+function withoutHashes(inputs: Inputs): string {
+  return JSON.stringify(inputs, (name, value: unknown) => (HASH.test(name) ? undefined : value));
+}
 
 /** The inputs that differ; objects one level deep, since an environment holds a text for each service. */
 function changedLines(before: Inputs, after: Inputs): string[] {

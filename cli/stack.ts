@@ -56,6 +56,10 @@ export async function openStack(name: string): Promise<OpenStack> {
   }
   const copy = configFile(name);
   const stack = await inWords(selectOrCreate(name));
+  // After a run, the client would ask for its outputs and history, by three processes more. The state, and the events
+  // of the run, tell the same.
+  stack.outputs = () => Promise.resolve({});
+  stack.info = () => Promise.resolve(undefined);
   const resources = await settledResources(name);
   refuseOtherProviders(resources, standIns);
   const options = {
@@ -90,6 +94,20 @@ export async function deployedResources(stack: string, ...flags: string[]): Prom
   const { env } = await engineEnvironment();
   Object.assign(process.env, env);
   return resourcesIn(await exportedText(stack, ...flags));
+}
+
+/** The stack's outputs, but for those that are secret. */
+export function outputsOf(resources: readonly Resource[]): Record<string, unknown> {
+  const { outputs = {} } = resources.find(({ type }) => type === "pulumi:pulumi:Stack") ?? {};
+  return Object.fromEntries(Object.entries(outputs).filter(([, value]) => !isSecret(value)));
+}
+
+/** How the engine marks a secret in an export of a state. */
+const MARK = "4dabf18193072939515e22adb298388d";
+
+/** Whether a part of an export is a secret, which the engine has wrapped. */
+export function isSecret(value: unknown): value is Partial<Record<"plaintext" | "ciphertext", string>> {
+  return typeof value === "object" && value !== null && MARK in value;
 }
 
 /** The resources in an export of a state. */

@@ -7,7 +7,7 @@ import { Failure } from "./output.ts";
 import { toldTroubles } from "./pod-logs.ts";
 import { PodWatch } from "./pod-watch.ts";
 import { openStack, type Resource } from "./stack.ts";
-import type { UpOptions } from "./up.ts";
+import { type Choose, emptySlots, type UpOptions } from "./up.ts";
 
 /**
  * Brings the cluster to what the settings say, and ends with how every service does. Every check that can fail comes
@@ -16,22 +16,25 @@ import type { UpOptions } from "./up.ts";
 export async function upCluster(
   settings: KubernetesSettings,
   { stack: name, json }: UpOptions,
+  choose: Choose = emptySlots,
 ): Promise<void> {
   const api = await reachedCluster(settings);
   await needFitCluster(api, settings);
   const open = await openStack(name);
   await needSameCluster(api, open.resources, settings);
+  const choice = await choose(open, settings, api);
+  if (choice === undefined) return;
   const watch = new PodWatch(api, name);
   const signal = AbortSignal.any([open.options.signal, watch.signal]);
   // What somebody has changed or removed by hand is found, and mended.
   const options = { ...open.options, signal, onEvent: watch.onEvent, refresh: true };
-  const applied = await apply({ ...open, options }, settings, failedJobs(open.resources))
+  const applied = await apply({ ...open, options }, settings, choice.slots, failedJobs(open.resources))
     .catch(async (error: unknown) => {
       throw await withTroubles(error, api, name);
     })
     .finally(() => watch.stop());
   const services = await settledPods(api, applied.resources);
-  applied.show({ json, services });
+  applied.show({ json, services, more: choice.report });
   await needWellPods(services, name, api);
   if (!json) process.stdout.write(nextSteps(settings));
 }

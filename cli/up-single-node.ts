@@ -10,7 +10,7 @@ import { preflight } from "./preflight.ts";
 import { settledServices } from "./repair.ts";
 import { COMMAND_NAME, deployedProject, needSameProject, needWellContainers } from "./services.ts";
 import { openStack } from "./stack.ts";
-import type { UpOptions } from "./up.ts";
+import { type Choose, emptySlots, type UpOptions } from "./up.ts";
 
 /**
  * Brings the stack to what the settings say, on a machine that may have nothing yet, and ends with the health of every
@@ -19,18 +19,21 @@ import type { UpOptions } from "./up.ts";
 export async function upSingleNode(
   first: DockerSettings,
   { stack: name, json, yes }: UpOptions,
+  choose: Choose = emptySlots,
 ): Promise<void> {
   await preflight(first);
   const open = await openStack(name);
   const deployed = deployedProject(open.resources);
   if (deployed !== undefined) refuseOtherData(deployed, first);
+  const choice = await choose(open, first);
+  if (choice === undefined) return;
   await ensureDocker({ log, confirm: confirmUnless(yes) });
   const settings = await takeImages(first, open.resources.length > 0);
   await needKeysOfData(settings, open.resources);
-  const applied = await apply(open, settings);
+  const applied = await apply(open, settings, choice.slots);
   const again = applied.changed.includes(COMMAND_NAME);
   const { services, repaired } = await settledServices(name, applied.resources, again);
-  applied.show({ json, services, more: { repaired } });
+  applied.show({ json, services, more: { ...choice.report, repaired } });
   needWellContainers(services, name, settings.projectName);
   if (!json) process.stdout.write(nextSteps(settings, await dockerHost()));
 }

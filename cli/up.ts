@@ -1,18 +1,35 @@
+import type { ClusterApi } from "../infra/kubernetes/api.ts";
 import { loadSettings, type Settings } from "../infra/settings/load.ts";
 import { fileInput } from "../infra/settings/sources.ts";
 import type { Options } from "./main.ts";
 import { log } from "./output.ts";
+import { slotsToFill, type Slot } from "./slots.ts";
+import type { OpenStack } from "./stack.ts";
 
 export interface UpOptions extends Options {
   yes: boolean;
 }
 
+/** Which slots a run gives the value of their source, and what its result as JSON says besides. */
+export interface Choice {
+  slots: readonly Slot[];
+  report?: object;
+}
+
+/** Makes the choice before the first change; undefined where there is nothing to do. `api` is that of a cluster. */
+export type Choose = (open: OpenStack, settings: Settings, api?: ClusterApi) => Promise<Choice | undefined>;
+
+/** The slots that nobody has filled so far. */
+export const emptySlots: Choose = async ({ resources }, settings) => ({
+  slots: await slotsToFill(resources, settings),
+});
+
 /** Brings a stack to what its settings say. */
-export async function up(options: UpOptions): Promise<void> {
+export async function up(options: UpOptions, choose?: Choose): Promise<void> {
   const settings = checkedSettings(options.stack);
   await (settings.target === "docker"
-    ? (await import("./up-single-node.ts")).upSingleNode(settings, options)
-    : (await import("./up-cluster.ts")).upCluster(settings, options));
+    ? (await import("./up-single-node.ts")).upSingleNode(settings, options, choose)
+    : (await import("./up-cluster.ts")).upCluster(settings, options, choose));
 }
 
 /** The settings of a stack, with its warnings told. Throws SettingsError. */

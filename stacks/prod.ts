@@ -1,3 +1,4 @@
+import * as pulumi from "@pulumi/pulumi";
 import { DnsRecords, lookUpRecords } from "../infra/edge/dns.ts";
 import { keepsRecords } from "../infra/edge/dns-plan.ts";
 import { KubernetesDeployment } from "../infra/kubernetes/deployment.ts";
@@ -21,5 +22,7 @@ export async function prod(settings: KubernetesSettings) {
     api: settings.variables.PUBLIC_API_URL,
     secretsThatDifferFromTheirSource: store.differing,
     secretsThatAreEmpty: store.empty,
+    // For `secrets export`. Secret, since who sends the mail, say, is nobody's business.
+    environment: pulumi.secret(settings.environment),
   };
 }

@@ -1,3 +1,4 @@
+import * as pulumi from "@pulumi/pulumi";
 import { DockerDeployment } from "../infra/docker/deployment.ts";
 import { SecretStore } from "../infra/secrets/store.ts";
 import type { DockerSettings } from "../infra/settings/load.ts";
@@ -16,5 +17,7 @@ export function selfhosted(settings: DockerSettings) {
     api: settings.variables.PUBLIC_API_URL,
     secretsThatDifferFromTheirSource: store.differing,
     secretsThatAreEmpty: store.empty,
+    // For `secrets export`. Secret, since who sends the mail, say, is nobody's business.
+    environment: pulumi.secret(settings.environment),
   };
 }

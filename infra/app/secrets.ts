@@ -6,8 +6,8 @@ export interface SecretDefinition {
    * Absent: the value comes from outside (a mail provider, say), and the secret is optional.
    */
   generatedBytes?: number;
-  /** Data that exists depends on the value: another one does not open it. */
-  guardsData?: true;
+  /** Why it does not change by itself once there is data: what holds the same value and would have to change with it. */
+  bound?: string;
   /** Exactly 64 hex digits are asked for: a key of AES-256. */
   hex64?: true;
   /** Length in bytes (in UTF-8) beyond which nothing counts any more. */
@@ -26,12 +26,24 @@ const FROM_OUTSIDE = { strength: "password" } as const;
  * Cloudflare alone trusts, TRAEFIK_DASHBOARD_PASSWORD opens Traefik's own dashboard, CLOUDFLARE_API_TOKEN writes DNS records.
  */
 export const SECRETS = {
-  POSTGRES_PASSWORD: { strength: "password", generatedBytes: 24, guardsData: true },
-  REDIS_PASSWORD: { strength: "password", generatedBytes: 24 },
+  POSTGRES_PASSWORD: {
+    strength: "password",
+    generatedBytes: 24,
+    bound: "the database keeps the password that it was made with",
+  },
+  REDIS_PASSWORD: {
+    strength: "password",
+    generatedBytes: 24,
+    bound: "Redis and its readers restart one after the other, and recordings are refused until all have it",
+  },
   JWT_SECRET: KEY,
   JWT_SIGNING_KEY: KEY,
   INGEST_HMAC_SECRET: KEY,
-  STORAGE_ENCRYPTION_KEY: { ...KEY, hex64: true, guardsData: true },
+  STORAGE_ENCRYPTION_KEY: {
+    ...KEY,
+    hex64: true,
+    bound: "the keys in the table storage_endpoints are encrypted with it",
+  },
   S3_ACCESS_KEY_ID: { strength: "password", generatedBytes: 10 },
   S3_SECRET_ACCESS_KEY: { strength: "password", generatedBytes: 32 },
   SMTP_PASS: FROM_OUTSIDE,

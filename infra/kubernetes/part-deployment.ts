@@ -1,9 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
-import { keyedHash } from "../secrets/hash.ts";
 import { type Manifest, NAMESPACE } from "./manifest.ts";
 import { type Part, stepOf } from "./parts.ts";
 import { register } from "./register.ts";
-import type { SecretKey } from "./secret-groups.ts";
+import { HASH_ANNOTATION, keysRead, secretsHash } from "./readers.ts";
 import type { Values } from "./secrets.ts";
 
 export interface PartDeploymentArgs {
@@ -55,7 +54,6 @@ function logicalName(part: string, { kind, metadata }: Manifest): string {
 
 interface PodTemplate {
   metadata: object;
-  spec: { containers: { env?: { valueFrom?: { secretKeyRef: { key: SecretKey } } }[] }[] };
 }
 
 /** Puts a hash of all that pods read from Secrets into them, since Kubernetes does not restart them by itself. */
@@ -63,16 +61,9 @@ function withHash(manifest: Manifest, values: Values, hashKey: pulumi.Input<stri
   const spec = manifest.spec as { template?: PodTemplate } | undefined;
   const template = spec?.template;
   if (template === undefined || manifest.kind === "Job") return manifest;
-  const keys = template.spec.containers.flatMap(({ env = [] }) =>
-    env.flatMap(({ valueFrom }) => (valueFrom === undefined ? [] : [valueFrom.secretKeyRef.key])),
-  );
-  const hash = pulumi.all([values, hashKey]).apply(([all, key]) =>
-    keyedHash(
-      key,
-      keys.map((name) => [name, all[name]]),
-    ),
-  );
-  const annotations = { "rejourney.co/secrets-hash": pulumi.unsecret(hash) };
+  const keys = keysRead(manifest);
+  const hash = pulumi.all([values, hashKey]).apply(([all, key]) => secretsHash(keys, all, key));
+  const annotations = { [HASH_ANNOTATION]: pulumi.unsecret(hash) };
   const metadata = { ...template.metadata, annotations };
   return { ...manifest, spec: { ...spec, template: { ...template, metadata } } };
 }

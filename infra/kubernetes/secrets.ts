@@ -5,7 +5,7 @@ import { ORIGIN_SECRET } from "../edge/certificates.ts";
 import { DASHBOARD_SECRET, htpasswd } from "../edge/dashboard.ts";
 import type { SecretStore } from "../secrets/store.ts";
 import type { KubernetesSettings } from "../settings/load.ts";
-import { type Manifest, namespaced, SYSTEM_NAMESPACE } from "./manifest.ts";
+import { type Manifest, NAMESPACE, namespaced, SYSTEM_NAMESPACE } from "./manifest.ts";
 import { PULL_SECRET } from "./pod.ts";
 import { isNeeded, SECRET_GROUPS, type SecretGroup, type SecretKey } from "./secret-groups.ts";
 
@@ -14,10 +14,9 @@ export type Values = pulumi.Output<Record<SecretKey, string>>;
 
 /** The values in use. Within the output, throws RunError when one is missing without which nothing starts. */
 export function valuesInUse(settings: KubernetesSettings, store: SecretStore): Values {
-  const { variables, addresses } = settings;
   return pulumi.secret(
     pulumi.all(store.values).apply((secrets: Record<SecretName, string>) => {
-      const values = { ...variables, ...secrets, ...connectionUrlsOf(variables, secrets, addresses) };
+      const values = completeValues(settings, secrets);
       const missing = missingKeys(settings, values);
       if (missing.length === 0) return values;
       throw new pulumi.RunError(
@@ -25,6 +24,14 @@ export function valuesInUse(settings: KubernetesSettings, store: SecretStore): V
       );
     }),
   );
+}
+
+/** The secrets with all that stands beside them in the Secrets. */
+export function completeValues(
+  { variables, addresses }: KubernetesSettings,
+  secrets: Record<SecretName, string>,
+): Record<SecretKey, string> {
+  return { ...variables, ...secrets, ...connectionUrlsOf(variables, secrets, addresses) };
 }
 
 /** The keys without a value that something cannot start without. */
@@ -43,55 +50,83 @@ export function missingKeys(
   return [...needed, ...asked].filter((key) => values[key] === "");
 }
 
-/**
- * The Secrets of the deployment, which only the engine knows the values of. From `hashKey` follows how the password of
- * Traefik's dashboard is salted, so that the same password gives the same Secret.
- */
-export function secretManifests(
-  { registry, tls, traefikDashboard }: KubernetesSettings,
-  values: Values,
-  hashKey: pulumi.Input<string>,
-): Manifest[] {
-  const secrets = groups().map((group) => {
-    const data = values.apply((all) => {
-      const given = (SECRET_GROUPS[group] as readonly SecretKey[]).filter((key) => all[key] !== "");
-      return Object.fromEntries(given.map((key) => [key, base64(all[key])]));
-    });
-    return namespaced("v1", "Secret", group, { type: "Opaque", data });
-  });
+/** A Secret, whose values follow from those in use. */
+export interface SecretTemplate {
+  namespace: string;
+  name: string;
+  type: string;
+  /** The secrets and variables that it is made from. */
+  from: readonly SecretKey[];
+  /** What it holds, in the clear. From `hashKey` follows a salt, so that the same password gives the same Secret. */
+  data: (values: Readonly<Record<SecretKey, string>>, hashKey: string) => Record<string, string>;
+}
+
+/** The Secrets of the deployment. */
+export function secretTemplates(settings: KubernetesSettings): SecretTemplate[] {
+  const { registry, tls, traefikDashboard } = settings;
+  const own = { namespace: NAMESPACE, type: "Opaque" };
   return [
-    ...secrets,
-    ...(registry === undefined ? [] : [pullSecret(registry, values)]),
-    ...(tls === "cloudflare-origin" ? [originCertificate(values)] : []),
-    ...(traefikDashboard === undefined ? [] : [dashboardUser(traefikDashboard.user, values, hashKey)]),
+    ...groups().map((name): SecretTemplate => {
+      const from: readonly SecretKey[] = SECRET_GROUPS[name];
+      return { ...own, name, from, data: (all) => given(from, all) };
+    }),
+    ...(registry === undefined ? [] : [pullSecret(registry)]),
+    ...(tls === "cloudflare-origin" ? [originCertificate()] : []),
+    ...(traefikDashboard === undefined ? [] : [dashboardUser(traefikDashboard.user)]),
   ];
 }
 
-function pullSecret({ host, user }: NonNullable<KubernetesSettings["registry"]>, values: Values): Manifest {
-  const config = values.apply(({ REGISTRY_TOKEN: token }) =>
-    base64(JSON.stringify({ auths: { [host]: { auth: base64(`${user}:${token}`) } } })),
-  );
-  return namespaced("v1", "Secret", PULL_SECRET, {
-    type: "kubernetes.io/dockerconfigjson",
-    data: { ".dockerconfigjson": config },
+/** The Secrets of the deployment as objects, which only the engine knows the values of. */
+export function secretManifests(
+  settings: KubernetesSettings,
+  values: Values,
+  hashKey: pulumi.Input<string>,
+): Manifest[] {
+  return secretTemplates(settings).map(({ namespace, name, type, data }) => {
+    const encoded = pulumi.all([values, hashKey]).apply(([all, key]) => {
+      const entries = Object.entries(data(all, key));
+      return Object.fromEntries(entries.map(([name, value]) => [name, base64(value)]));
+    });
+    return namespaced("v1", "Secret", name, { type, data: encoded }, { namespace });
   });
 }
 
-function originCertificate(values: Values): Manifest {
-  const data = values.apply((all) => ({
-    "tls.crt": base64(all.ORIGIN_CERTIFICATE),
-    "tls.key": base64(all.ORIGIN_PRIVATE_KEY),
-  }));
-  return namespaced("v1", "Secret", ORIGIN_SECRET, { type: "kubernetes.io/tls", data });
+/** The keys that have a value. */
+function given(keys: readonly SecretKey[], values: Readonly<Record<SecretKey, string>>) {
+  return Object.fromEntries(keys.filter((key) => values[key] !== "").map((key) => [key, values[key]]));
+}
+
+function pullSecret({ host, user }: NonNullable<KubernetesSettings["registry"]>): SecretTemplate {
+  return {
+    namespace: NAMESPACE,
+    name: PULL_SECRET,
+    type: "kubernetes.io/dockerconfigjson",
+    from: ["REGISTRY_TOKEN"],
+    data: ({ REGISTRY_TOKEN: token }) => ({
+      ".dockerconfigjson": JSON.stringify({ auths: { [host]: { auth: base64(`${user}:${token}`) } } }),
+    }),
+  };
+}
+
+function originCertificate(): SecretTemplate {
+  return {
+    namespace: NAMESPACE,
+    name: ORIGIN_SECRET,
+    type: "kubernetes.io/tls",
+    from: ["ORIGIN_CERTIFICATE", "ORIGIN_PRIVATE_KEY"],
+    data: (all) => ({ "tls.crt": all.ORIGIN_CERTIFICATE, "tls.key": all.ORIGIN_PRIVATE_KEY }),
+  };
 }
 
 /** Who may see Traefik's dashboard. */
-function dashboardUser(user: string, values: Values, hashKey: pulumi.Input<string>): Manifest {
-  const data = pulumi
-    .all([values, hashKey])
-    .apply(([all, key]) => ({ users: base64(htpasswd(user, all.TRAEFIK_DASHBOARD_PASSWORD, key)) }));
-  const beside = { namespace: SYSTEM_NAMESPACE };
-  return namespaced("v1", "Secret", DASHBOARD_SECRET, { type: "Opaque", data }, beside);
+function dashboardUser(user: string): SecretTemplate {
+  return {
+    namespace: SYSTEM_NAMESPACE,
+    name: DASHBOARD_SECRET,
+    type: "Opaque",
+    from: ["TRAEFIK_DASHBOARD_PASSWORD"],
+    data: (all, key) => ({ users: htpasswd(user, all.TRAEFIK_DASHBOARD_PASSWORD, key) }),
+  };
 }
 
 function groups(): SecretGroup[] {

@@ -78,6 +78,12 @@ export function givenVariables(target: Target, configured: unknown, { entries, n
   return { given, problems };
 }
 
+/** What `.env` gives beside secrets. */
+export function givenBeside({ entries }: EnvFile): Record<string, string> {
+  const names = [RELEASE_VARIABLE, ...VARIABLES].filter((name) => entries.has(name));
+  return Object.fromEntries(names.map((name) => [name, entries.get(name)!.value]));
+}
+
 /** An external S3 asks for all that leads to it. */
 export function missingStorage(
   target: Target,

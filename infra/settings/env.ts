@@ -101,6 +101,17 @@ export function parseEnvFile(text: string, name = ".env"): EnvFile {
   return { name, text, entries, problems, warnings };
 }
 
+/** A line that gives the key this value, in quotes where it needs them; undefined where the form has no way to. */
+export function envLine(key: string, value: string): string | undefined {
+  const forms = [value, `'${value}'`, `"${value}"`, `\`${value}\``].map((form) => `${key}=${form}`);
+  const read = forms.map((line) => ({ line, ...parseEnvFile(`${line}\n`) }));
+  const right = read.filter(
+    ({ entries, problems }) =>
+      problems.length === 0 && entries.size === 1 && entries.get(key)?.value === value,
+  );
+  return (right.find(({ warnings }) => warnings.length === 0) ?? right[0])?.line;
+}
+
 /** What is wrong with a value that stands without quotes, or behind an opening one alone. */
 function unquotedFault(rest: string): string | undefined {
   if (/^['"`]/.test(rest)) return "has a quote that does not end with the value";

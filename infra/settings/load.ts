@@ -8,6 +8,7 @@ import { certificateProblems } from "./certificate.ts";
 import {
   configProblems,
   givenSecrets,
+  givenBeside,
   givenVariables,
   missingStorage,
   notGenerated,
@@ -46,6 +47,8 @@ interface Common {
   secrets: Partial<Record<SecretName, string>>;
   /** Secrets that the stack's file holds encrypted, so that only the engine can check them. */
   encrypted: readonly SecretName[];
+  /** What `.env` gives and is not secret: variables, and the release. */
+  environment: Record<string, string>;
   /** Secrets that another party makes. */
   notGenerated: readonly SecretName[];
   /** Things worth saying that stop nothing. */
@@ -117,6 +120,7 @@ export function loadSettings({ stack, config, env, taken }: SettingsInput): Sett
     stack,
     secrets: Object.fromEntries(Object.entries(secrets.given).map(([name, { value }]) => [name, value])),
     encrypted: secrets.encrypted,
+    environment: givenBeside(env),
     notGenerated: notGenerated(plain, env),
     warnings: [...env.warnings, ...unknown.warnings],
   };

@@ -115,14 +115,12 @@ export function secretProblems(given: Partial<Record<SecretName, GivenSecret>>):
 }
 
 function mendOf(name: SecretName, value: string, place: string): string {
-  const { generatedBytes, guardsData } = definitionOf(name);
+  const { generatedBytes, bound } = definitionOf(name);
   if (generatedBytes === undefined) return `give it the value from its provider (${place}), or remove it`;
   const fresh = place.startsWith("rejourney:")
     ? `pulumi config rm ${place} (one is generated)`
     : `${value === "" ? "" : `empty the value (${place}), then: `}npx rejourney secrets generate`;
-  return guardsData
-    ? `give back the value that the data was made with; where there is no data yet: ${fresh}`
-    : fresh;
+  return bound !== undefined ? `give back the value in use; where there is no data yet: ${fresh}` : fresh;
 }
 
 /** For values such as `aaaa…`, `abcabc…`, `0123…`: few different characters, a period, or neighbours in a row. */

@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import * as pulumi from "@pulumi/pulumi";
 import bcrypt from "bcryptjs";
 import { describe, expect, test, vi } from "vitest";
 import { GENERATED_SECRETS, SECRET_NAMES, type SecretName } from "../../infra/app/secrets.ts";
@@ -415,12 +416,14 @@ describe("a changed secret", () => {
 });
 
 test("the outputs are addresses and names", async () => {
-  const { outputs } = await deploy({}, `JWT_SECRET=${GOOD}`, { JWT_SECRET: OTHER });
+  const { outputs } = await deploy({}, `JWT_SECRET=${GOOD}\nSMTP_HOST=mx.example.com`, { JWT_SECRET: OTHER });
   const values = Object.entries(outputs).map(async ([name, value]) => [name, await valueOf(value)] as const);
   expect(Object.fromEntries(await Promise.all(values))).toEqual({
     dashboard: "https://r.example.com",
     api: "https://api.r.example.com",
     secretsThatDifferFromTheirSource: ["JWT_SECRET"],
     secretsThatAreEmpty: ["S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", ...FROM_OUTSIDE],
+    environment: { SMTP_HOST: "mx.example.com" },
   });
+  expect(await pulumi.isSecret(outputs.environment as pulumi.Output<unknown>)).toBe(true);
 });

@@ -132,7 +132,7 @@ test("the mend follows from where the value stands, and warns where data depends
     "give it the value from its provider (.env line 4), or remove it",
   );
   expect(mend("STORAGE_ENCRYPTION_KEY", "short", ".env line 4")).toBe(
-    "give back the value that the data was made with; where there is no data yet: " +
+    "give back the value in use; where there is no data yet: " +
       "empty the value (.env line 4), then: npx rejourney secrets generate",
   );
 });

@@ -149,7 +149,7 @@ describe("problems", () => {
   INGEST_HMAC_SECRET is repeated or sequential, so it can be guessed.
     Mend: empty the value (.env line 4), then: npx rejourney secrets generate
   STORAGE_ENCRYPTION_KEY is empty.
-    Mend: give back the value that the data was made with; where there is no data yet: npx rejourney secrets generate
+    Mend: give back the value in use; where there is no data yet: npx rejourney secrets generate
   POSTGRES_USER is not a plain PostgreSQL name (a-z, 0-9 and _).
     Mend: correct line 9 of .env, or remove it
   PUBLIC_API_URL is not a URL of the form https://host[:port].
