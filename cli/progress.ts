@@ -11,7 +11,10 @@ export interface Change {
   urn: string;
   /** For an update, the lines of its inputs that change, in the form of `diff -u`. A secret shows as `[secret]`. */
   lines: readonly string[];
-  /** True where nothing changes but what follows from the values of secrets. */
+  /**
+   * True where nothing changes but what follows from the values of secrets, and of the variables beside them: those of
+   * Secrets, readers of them, and ports that may be reached.
+   */
   ofSecrets: boolean;
 }
 
@@ -72,7 +75,7 @@ export class Progress {
     const lines = op === "update" ? changedLines(before, after) : [];
     const ofSecrets =
       type === "kubernetes:core/v1:Secret" ||
-      (op === "update" && withoutHashes(before) === withoutHashes(after));
+      (op === "update" && (type.endsWith(":NetworkPolicy") || unbound(before) === unbound(after)));
     this.changes.push({ op: operation.op, resource: nameOf(urn), urn, lines, ofSecrets });
   }
 
@@ -119,9 +122,13 @@ function nameOf(urn: string): string {
 
 type Inputs = Record<string, unknown>;
 
-/** Inputs as text, but for the hashes by which a changed secret restarts its readers. */
-function withoutHashes(inputs: Inputs): string {
-  return JSON.stringify(inputs, (name, value: unknown) => (HASH.test(name) ? undefined : value));
+/**
+ * Inputs as text, but for what follows from `.env`: the hashes by which a changed secret restarts its readers, and the
+ * values of variables in a Compose project.
+ */
+function unbound(inputs: Inputs): string {
+  const text = JSON.stringify(inputs, (name, value: unknown) => (HASH.test(name) ? undefined : value));
+  return text.replaceAll(/\$\{(\w+):-[^}]*\}/g, "${$1}");
 }
 
 /** The inputs that differ; objects one level deep, since an environment holds a text for each service. */

@@ -91,7 +91,7 @@ export function clusterPlan(
 type Compared = Pick<SyncPlan, "added" | "changed" | "removed" | "unchanged">;
 
 export function compare(before: Contents, after: Contents): Compared {
-  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   const of = (values: Contents, name: string) => values[name] ?? "";
   const differing = names.filter((name) => of(before, name) !== of(after, name));
   const added = differing.filter((name) => of(before, name) === "");

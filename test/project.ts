@@ -27,6 +27,7 @@ const PARTS = [
   "cli",
   "infra",
   "sample",
+  "scripts",
   "stacks",
   "tools",
   "package.json",
@@ -72,15 +73,24 @@ export class TestProject {
   }
 
   /** `rejourney <args>`, to its end. */
-  async rejourney(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
-    const ran = await ended(this.start(args, env));
+  rejourney(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+    return this.run(this.path("cli", "rejourney.mjs"), args, env);
+  }
+
+  /** A program of the project, to its end. */
+  async run(path: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+    const ran = await ended(this.#spawn(path, args, env));
     this.printed += ran.stdout + ran.stderr;
     return ran;
   }
 
   /** `rejourney <args>`, still running, in a process group of its own. */
   start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
-    return spawn(this.path("cli", "rejourney.mjs"), args, {
+    return this.#spawn(this.path("cli", "rejourney.mjs"), args, env);
+  }
+
+  #spawn(path: string, args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
+    return spawn(path, args, {
       cwd: this.folder,
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
