@@ -120,7 +120,7 @@ async function refuseBound(changed: readonly SecretName[], settings: Settings): 
   const bound = changed.filter((name) => boundBy(name, settings) !== undefined);
   if (bound.length === 0) return;
   if (settings.target === "docker" && (await databaseIn(settings)) === "none") return;
-  const place = `npx rejourney secrets export --env-file in-use.env --stack ${settings.stack}`;
+  const place = `npx -- rejourney secrets export --env-file in-use.env --stack ${settings.stack}`;
   throw new SettingsError(boundProblems(bound, settings, `put back the value in use, from: ${place}`));
 }
 
@@ -201,7 +201,7 @@ export function told(plan: SyncPlan, others: readonly Change[]): string {
     ...removed.map((name) => `- ${name}`),
     ...drifted.map((name) => `! ${name} was changed by hand, and is set back`),
     ...kept.map((name) => `  ${name} is in use, and nothing gives it any more; --prune removes it`),
-    `${counts.filter((count) => !count.startsWith("0 ")).join(", ") || "0 changed"}, ${unchanged} unchanged`,
+    `${counts.filter((count) => !count.startsWith("0 ")).join(", ") || "0 changed"}, ${unchanged.length} unchanged`,
     ...(restarts.length === 0 ? [] : [`Restarts: ${restarts.join(", ")}`]),
     ...(others.length === 0 ? [] : ["Beside the secrets, this changes:", ...others.map(shown)]),
     "",

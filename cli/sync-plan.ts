@@ -21,7 +21,7 @@ export interface SyncPlan {
   removed: string[];
   /** What somebody has changed in the cluster by hand, which is set back. */
   drifted: string[];
-  unchanged: number;
+  unchanged: string[];
   /** What is in use, and no source gives any more. */
   kept: string[];
   /** The services whose containers or pods are replaced, since they read what changes. */
@@ -75,13 +75,13 @@ export function clusterPlan(
 ): Omit<SyncPlan, "kept"> {
   const compared = compare(deployed, next);
   const changes = touched(compared);
-  const drifted = Object.keys(next).filter((name) => !changes.includes(name) && live[name] !== next[name]);
+  const drifted = compared.unchanged.filter((name) => live[name] !== next[name]);
   const isRead = (manifest: Manifest) =>
     keysRead(manifest).some((key) => changes.includes(`${NAMESPACE}/${groupOf(key)}/${key}`));
   return {
     ...compared,
     drifted,
-    unchanged: compared.unchanged - drifted.length,
+    unchanged: compared.unchanged.filter((name) => !drifted.includes(name)),
     restarts: workloads(settings)
       .filter(isRead)
       .map(({ metadata }) => metadata.name),
@@ -100,7 +100,7 @@ export function compare(before: Contents, after: Contents): Compared {
     added,
     removed,
     changed: differing.filter((name) => !added.includes(name) && !removed.includes(name)),
-    unchanged: names.filter((name) => of(after, name) !== "" && !differing.includes(name)).length,
+    unchanged: names.filter((name) => of(after, name) !== "" && !differing.includes(name)),
   };
 }
 

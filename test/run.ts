@@ -1,9 +1,10 @@
 // `npm test [-- part …]`: the checks of the source, then each tier, what failed once more, and one line that counts.
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import { execa } from "execa";
 import { projectRoot } from "../infra/settings/sources.ts";
 import { ensureEngine } from "../tools/setup/engine.ts";
 import { goTool } from "../tools/setup/go-tool.ts";
@@ -77,12 +78,12 @@ function program(name: string): string {
   return existsSync(tool) ? tool : process.execPath;
 }
 
-function check(name: string): Result {
+async function check(name: string): Promise<Result> {
   const [tool, ...args] = CHECKS[name]!;
-  const options = { cwd: projectRoot, encoding: "utf8", maxBuffer: 2 ** 26 } as const;
-  const { status, stdout, stderr, error } = spawnSync(program(tool!), args, options);
-  if (status === 0) return { passed: 1, skipped: 0, failures: [] };
-  const output = `${stdout ?? ""}${stderr ?? ""}${error?.message ?? ""}`.trimEnd().split("\n");
+  const options = { cwd: projectRoot, stdin: "ignore", all: true, reject: false } as const;
+  const { exitCode, all } = await execa(program(tool!), args, options);
+  if (exitCode === 0) return { passed: 1, skipped: 0, failures: [] };
+  const output = all.trimEnd().split("\n");
   return { passed: 0, skipped: 0, failures: [[name, ...output.slice(-SHOWN_LINES)].join("\n")] };
 }
 
@@ -182,11 +183,11 @@ process.env.NODE_COMPILE_CACHE = mkdtempSync(join(tmpdir(), "rejourney-compiled-
 process.on("exit", () => rmSync(process.env.NODE_COMPILE_CACHE!, { recursive: true, force: true }));
 
 const total: Result = { passed: 0, skipped: 0, failures: [] };
-for (const stage of [...Object.keys(CHECKS).map((name) => [name]), ...TIERS]) {
+for (const stage of [Object.keys(CHECKS), ...TIERS]) {
   const names = stage.filter((name) => asked.length === 0 || asked.includes(name));
   if (names.length === 0) continue;
   process.stderr.write(`== ${names.join(" and ")}\n`);
-  const results = names[0]! in CHECKS ? names.map(check) : await tiers(names);
+  const results = await (names[0]! in CHECKS ? Promise.all(names.map(check)) : tiers(names));
   for (const { passed, skipped, failures } of results) {
     total.passed += passed;
     total.skipped += skipped;

@@ -161,9 +161,10 @@ describe("up again", () => {
     const before = await runs();
     env(MAIL);
     const load = requests();
-    const { status, stderr } = await project.rejourney(["up"]);
+    const { status, stdout, stderr } = await project.rejourney(["secrets", "sync"]);
     const { sent, failed } = await load.end();
     expect(status, stderr).toBe(0);
+    expect(stdout).toMatch(/^\+ SMTP_PASS\n1 added, \d+ unchanged\nRestarts: api, alert-worker\n/);
     expect(failed).toEqual([]);
     expect(sent).toBeGreaterThan(50);
     expect(await newSince(before)).toEqual(["alert-worker", "api"]);
@@ -172,6 +173,13 @@ describe("up again", () => {
       all[service]!.Config.Env.includes(`SMTP_PASS=${MAIL.SMTP_PASS}`),
     );
     expect(readers).toEqual(["alert-worker", "api"]);
+    env({ ...MAIL, POSTGRES_PASSWORD: "of-another-database" });
+    const refused = await project.rejourney(["secrets", "sync"]);
+    expect(refused).toMatchObject({ status: 1, stdout: "" });
+    expect(refused.stderr).toContain(
+      "POSTGRES_PASSWORD is not the value in use, and does not change by itself",
+    );
+    env(MAIL);
   }, 90_000);
 
   test("with a container removed and another stopped by hand brings those back alone", async () => {

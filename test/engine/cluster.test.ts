@@ -190,14 +190,16 @@ describe("a deployment that is there", () => {
     });
     await patch("networkpolicy api-in", { spec: { ingress: [{}] } });
     await server.kubectl(["delete", "networkpolicy", "default-deny", inNamespace]);
+    await server.kubectl(["delete", "secret", "app-secret", inNamespace]);
     await settled();
 
     const preview = await done("preview");
     expect(preview).toContain("+ rejourney-network-policies-network-policy-default-deny\n");
     expect(preview).toContain("~ rejourney-network-policies-network-policy-api-in\n");
     expect(preview).toContain("~ rejourney-secrets-secret-smtp-secret\n");
+    expect(preview).toContain("+ rejourney-secrets-secret-app-secret\n");
     expect(preview).toMatch(/^~ rejourney-alert-worker-deployment\n(.*\n)*? +-.*example\.com\/other:1/m);
-    expect(preview).toMatch(/^1 to create, 3 to update, \d+ unchanged$/m);
+    expect(preview).toMatch(/^2 to create, 3 to update, \d+ unchanged$/m);
 
     await done("up");
     const names = (all: readonly KubernetesObject[]) => all.map(({ metadata }) => metadata.name).sort();
@@ -212,6 +214,9 @@ describe("a deployment that is there", () => {
       "--output=jsonpath={.data.SMTP_PASS}",
     ]);
     expect(mended).toBe(secret);
+    const jwt = ["get", "secret", "app-secret", inNamespace, "--output=jsonpath={.data.JWT_SECRET}"];
+    const { JWT_SECRET: inUse } = await project.secrets();
+    expect(Buffer.from(await server.kubectl(jwt), "base64").toString()).toBe(inUse);
     const image = await server.kubectl([
       "get",
       "deployment",

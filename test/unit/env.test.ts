@@ -4,7 +4,7 @@ import { parse } from "dotenv";
 import { describe, expect, test } from "vitest";
 import { SECRET_NAMES } from "../../infra/app/secrets.ts";
 import { unknownEnvKeys } from "../../infra/settings/check.ts";
-import { parseEnvFile } from "../../infra/settings/env.ts";
+import { envLine, parseEnvFile } from "../../infra/settings/env.ts";
 import { secretProblems } from "../../infra/settings/secret-rules.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
 
@@ -115,6 +115,37 @@ describe("an .env file", () => {
     console.log(`.env files: seed ${seed}, ${accepted} of 5000 accepted, the others refused`);
     expect(accepted).toBeGreaterThan(500);
   });
+});
+
+test("a line for a value gives that value back, or there is none", () => {
+  const random = generator(1);
+  const parts = ["x", "é", "#", " ", "'", '"', "`", "\\", "\\n", "$(id)", "=", "\n", "日本"];
+  let none = 0;
+  for (let i = 0; i < 2000; i++) {
+    const value = Array.from(
+      { length: 1 + Math.floor(random() * 6) },
+      () => parts[Math.floor(random() * parts.length)]!,
+    ).join("");
+    const line = envLine("KEY", value);
+    if (line === undefined) {
+      none++;
+      // Every kind of quote, or one that would be read as an escaped one.
+      expect(value).toMatch(/['"`\\]/);
+    } else expect(parse(`A=1\n${line}\nB=2\n`)).toEqual({ A: "1", KEY: value, B: "2" });
+  }
+  expect(none).toBeLessThan(400);
+});
+
+test.each([
+  ["plain", "KEY=plain"],
+  ["with $dollar", "KEY='with $dollar'"],
+  ["a # in it", "KEY='a # in it'"],
+  ["it's # quoted", `KEY="it's # quoted"`],
+  [`it's "both" # of them`, `KEY=\`it's "both" # of them\``],
+  ["two\nlines", "KEY='two\nlines'"],
+  ["every ' kind \" of ` quote # here", undefined],
+])("a value such as %j is written as %j", (value, line) => {
+  expect(envLine("KEY", value)).toBe(line);
 });
 
 /** Numbers from 0 to 1 that follow from the seed (mulberry32). */
