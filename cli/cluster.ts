@@ -135,6 +135,23 @@ export async function needSameCluster(
   }
 }
 
+/** Throws Failure when the database that is there has another name, or another owner, than the settings say. */
+export async function needSameDatabase(
+  api: ClusterApi,
+  { notGenerated, variables, stack }: KubernetesSettings,
+): Promise<void> {
+  if (notGenerated.includes("POSTGRES_PASSWORD")) return; // somebody else's
+  const inUse = await valuesOf(api, "postgres-secret");
+  const other = (["POSTGRES_USER", "POSTGRES_DB"] as const).filter(
+    (name) => inUse[name] !== undefined && inUse[name] !== variables[name],
+  );
+  if (other.length === 0) return;
+  throw new Failure(
+    `${other.join(" and ")} cannot change once there is a database, which was made with ${other.map((name) => inUse[name]).join(" and ")}; nothing was changed.\n` +
+      `  Mend: set ${other.length === 1 ? "it" : "them"} back, in .env or rejourney:variables of Pulumi.${stack}.yaml`,
+  );
+}
+
 function uidOf({ outputs }: Resource): string | undefined {
   return (outputs as unknown as KubernetesObject | undefined)?.metadata.uid;
 }

@@ -9,22 +9,24 @@ import { type Problem, SettingsError } from "../infra/settings/problem.ts";
 import { secretProblems } from "../infra/settings/secret-rules.ts";
 import { envPath } from "../infra/settings/sources.ts";
 import { needDocker } from "../tools/setup/docker.ts";
+import { contentsIn, liveSecrets } from "./cluster-secrets.ts";
 import { confirm } from "./confirm.ts";
 import { databaseIn } from "./database.ts";
 import { pulumi } from "./engine.ts";
 import { Failure } from "./output.ts";
 import { previewed } from "./preview.ts";
-import { type Change, shown } from "./progress.ts";
+import type { Change } from "./progress.ts";
 import { boundBy, outputOf, revealedResources, urnOf, valuesIn } from "./slots.ts";
 import type { OpenStack, Resource } from "./stack.ts";
 import {
   clusterPlan,
-  type Contents,
+  complete,
   contentsOf,
   dockerPlan,
   orphans,
   type Secrets,
   type SyncPlan,
+  told,
 } from "./sync-plan.ts";
 import { type Choice, up, type UpOptions } from "./up.ts";
 
@@ -124,6 +126,7 @@ async function refuseBound(changed: readonly SecretName[], settings: Settings): 
   throw new SettingsError(boundProblems(bound, settings, `put back the value in use, from: ${place}`));
 }
 
+/** What is wrong with a value of these that is not the one in use. */
 export function boundProblems(names: readonly SecretName[], settings: Settings, mend: string): Problem[] {
   return names.map((key) => ({
     key,
@@ -162,50 +165,6 @@ async function planOfCluster(
     else (inUse[name] === "" ? plan.added : plan.changed).push(name);
   }
   return plan;
-}
-
-/** The Secrets of the deployment that are in the cluster now. */
-export async function liveSecrets(api: ClusterApi, settings: KubernetesSettings): Promise<V1Secret[]> {
-  const found = await Promise.all(
-    secretTemplates(settings).map(({ namespace, name }) =>
-      api.get<V1Secret>(`/api/v1/namespaces/${namespace}/secrets/${name}`),
-    ),
-  );
-  return found.filter((secret) => secret !== undefined);
-}
-
-/** What they hold. */
-export function contentsIn(secrets: readonly V1Secret[]): Contents {
-  const entries = secrets.flatMap(({ metadata, data = {} }) =>
-    Object.entries(data).map(([key, value]) => [
-      `${metadata!.namespace}/${metadata!.name}/${key}`,
-      Buffer.from(value, "base64").toString(),
-    ]),
-  );
-  return Object.fromEntries(entries) as Contents;
-}
-
-export function complete(values: Partial<Secrets>): Secrets {
-  return Object.fromEntries(SECRET_NAMES.map((name) => [name, values[name] ?? ""])) as Secrets;
-}
-
-/** The plan as lines for people. */
-export function told(plan: SyncPlan, others: readonly Change[]): string {
-  const { added, changed, removed, drifted, kept, unchanged, restarts } = plan;
-  const counts = Object.entries({ added, changed, removed, drifted }).map(
-    ([word, names]) => `${names.length} ${word === "drifted" ? "to set back" : word}`,
-  );
-  return [
-    ...added.map((name) => `+ ${name}`),
-    ...changed.map((name) => `~ ${name}`),
-    ...removed.map((name) => `- ${name}`),
-    ...drifted.map((name) => `! ${name} was changed by hand, and is set back`),
-    ...kept.map((name) => `  ${name} is in use, and nothing gives it any more; --prune removes it`),
-    `${counts.filter((count) => !count.startsWith("0 ")).join(", ") || "0 changed"}, ${unchanged.length} unchanged`,
-    ...(restarts.length === 0 ? [] : [`Restarts: ${restarts.join(", ")}`]),
-    ...(others.length === 0 ? [] : ["Beside the secrets, this changes:", ...others.map(shown)]),
-    "",
-  ].join("\n");
 }
 
 async function confirmOthers(others: readonly Change[], { yes, stack }: SyncOptions): Promise<void> {

@@ -1,19 +1,21 @@
 import { basename } from "node:path";
-import type { V1Deployment, V1Secret } from "@kubernetes/client-node";
+import type { V1Deployment } from "@kubernetes/client-node";
 import { SECRET_NAMES } from "../infra/app/secrets.ts";
 import type { ClusterApi } from "../infra/kubernetes/api.ts";
 import { NAMESPACE } from "../infra/kubernetes/manifest.ts";
 import { HASH_ANNOTATION, keysRead, secretsHash } from "../infra/kubernetes/readers.ts";
-import { completeValues, secretTemplates, type SecretTemplate } from "../infra/kubernetes/secrets.ts";
+import { secretTemplates, type SecretTemplate } from "../infra/kubernetes/secrets.ts";
+import { groupOf, type SecretKey } from "../infra/kubernetes/secret-groups.ts";
 import { keyedHash } from "../infra/secrets/hash.ts";
 import { type KubernetesSettings, loadKubernetesSettings } from "../infra/settings/load.ts";
 import { SettingsError } from "../infra/settings/problem.ts";
 import { envPath, fileInput } from "../infra/settings/sources.ts";
-import { reachedCluster } from "./cluster.ts";
+import { needSameDatabase, reachedCluster } from "./cluster.ts";
 import { Failure, log } from "./output.ts";
-import { boundProblems, complete, contentsIn, liveSecrets, type SyncOptions, told } from "./secrets-sync.ts";
+import { contentsIn, liveSecrets } from "./cluster-secrets.ts";
+import { boundProblems, type SyncOptions } from "./secrets-sync.ts";
 import { boundBy } from "./slots.ts";
-import { compare, type Contents, contentsOf, touched, workloads } from "./sync-plan.ts";
+import { compare, complete, type Contents, contentsOf, told, touched, workloads } from "./sync-plan.ts";
 
 const MERGE = "application/merge-patch+json";
 
@@ -27,17 +29,13 @@ export async function syncDirect(options: SyncOptions): Promise<void> {
   for (const warning of settings.warnings) log(`Warning: ${warning}`);
   refuseEncrypted(settings);
   const secrets = complete(settings.secrets);
-  const values = completeValues(settings, secrets);
   // Not stored anywhere, so it follows from what every such deployment has.
   const hashKey = keyedHash(secrets.STORAGE_ENCRYPTION_KEY, "secrets of a cluster without a stack");
   const given = contentsOf(settings, secrets, hashKey);
   const api = await reachedCluster(settings);
-  if ((await api.get(`/api/v1/namespaces/${NAMESPACE}`)) === undefined)
-    throw new Failure(
-      `The cluster has no namespace ${NAMESPACE}; nothing was changed.\n  Mend: kubectl apply -f k8s/00-namespace.yml`,
-    );
+  await needUnmanaged(api, stack);
+  await needSameDatabase(api, settings);
   const found = await liveSecrets(api, settings);
-  refuseManaged(found, stack);
   const live = contentsIn(found);
   const next: Contents = prune ? given : { ...live, ...given };
   const compared = compare(live, next);
@@ -51,7 +49,7 @@ export async function syncDirect(options: SyncOptions): Promise<void> {
     throw new SettingsError(
       boundProblems(bound, settings, `put back the value that the Secrets in ${NAMESPACE} hold`),
     );
-  const stale = await staleWorkloads(api, settings, values, hashKey);
+  const stale = await staleWorkloads(api, settings, next, hashKey);
   const plan = {
     ...compared,
     drifted: [],
@@ -85,14 +83,17 @@ function refuseEncrypted({ encrypted, stack }: KubernetesSettings): void {
   );
 }
 
-/** What a stack manages it would set back, and its state would not be true meanwhile. */
-function refuseManaged(found: readonly V1Secret[], stack: string): void {
-  const managed = found.find(({ metadata }) =>
-    metadata!.managedFields?.some(({ manager = "" }) => manager.startsWith("pulumi-")),
-  );
-  if (managed === undefined) return;
+/** Throws Failure without a namespace, and in one of a stack: that would set back what it finds changed. */
+async function needUnmanaged(api: ClusterApi, stack: string): Promise<void> {
+  const namespace = await api.get(`/api/v1/namespaces/${NAMESPACE}`);
+  if (namespace === undefined)
+    throw new Failure(
+      `The cluster has no namespace ${NAMESPACE}; nothing was changed.\n  Mend: kubectl apply -f k8s/00-namespace.yml`,
+    );
+  const managers = namespace.metadata.managedFields ?? [];
+  if (!managers.some(({ manager = "" }) => manager.startsWith("pulumi-"))) return;
   throw new Failure(
-    `The Secret ${managed.metadata!.name} belongs to a stack, whose state --direct would pass by; nothing was changed.\n` +
+    `The namespace ${NAMESPACE} belongs to a stack, whose state --direct would pass by; nothing was changed.\n` +
       `  Mend: npx rejourney secrets sync --stack ${stack}`,
   );
 }
@@ -124,13 +125,14 @@ async function write(
 async function staleWorkloads(
   api: ClusterApi,
   settings: KubernetesSettings,
-  values: ReturnType<typeof completeValues>,
+  next: Contents,
   hashKey: string,
 ) {
+  const read = (key: SecretKey) => next[`${NAMESPACE}/${groupOf(key)}/${key}`] ?? "";
   const all = workloads(settings).map(async (manifest) => {
     const { name } = manifest.metadata;
     const path = `/apis/apps/v1/namespaces/${NAMESPACE}/${manifest.kind.toLowerCase()}s/${name}`;
-    const hash = secretsHash(keysRead(manifest), values, hashKey);
+    const hash = secretsHash(keysRead(manifest), read, hashKey);
     const live = await api.get<V1Deployment>(path);
     const annotations = live?.spec?.template.metadata?.annotations ?? {};
     if (live === undefined || annotations[HASH_ANNOTATION] === hash) return [];

@@ -8,7 +8,9 @@ import { groupOf, type SecretKey } from "../infra/kubernetes/secret-groups.ts";
 import { completeValues, missingKeys, secretTemplates } from "../infra/kubernetes/secrets.ts";
 import type { DockerSettings, KubernetesSettings, Settings } from "../infra/settings/load.ts";
 import { SettingsError } from "../infra/settings/problem.ts";
+import { type Change, shown } from "./progress.ts";
 
+/** A value for every secret; one that nobody has given is an empty text. */
 export type Secrets = Readonly<Record<SecretName, string>>;
 
 /** What Secrets hold, in the clear, by `namespace/Secret/key`. */
@@ -90,6 +92,7 @@ export function clusterPlan(
 
 type Compared = Pick<SyncPlan, "added" | "changed" | "removed" | "unchanged">;
 
+/** What differs between two sets of values, by their names; an empty one is one that is not there. */
 export function compare(before: Contents, after: Contents): Compared {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   const of = (values: Contents, name: string) => values[name] ?? "";
@@ -104,6 +107,7 @@ export function compare(before: Contents, after: Contents): Compared {
   };
 }
 
+/** The names of what changes. */
 export function touched({ added, changed, removed }: Compared): string[] {
   return [...added, ...changed, ...removed];
 }
@@ -112,4 +116,28 @@ export function touched({ added, changed, removed }: Compared): string[] {
 export function workloads(settings: KubernetesSettings): Manifest[] {
   const manifests = stages(settings).flatMap((stage) => stage.flatMap((part) => part.manifests));
   return manifests.filter(({ kind }) => ["Deployment", "StatefulSet"].includes(kind));
+}
+
+/** The same with an empty text for what is not there. */
+export function complete(values: Partial<Secrets>): Secrets {
+  return Object.fromEntries(SECRET_NAMES.map((name) => [name, values[name] ?? ""])) as Secrets;
+}
+
+/** The plan as lines for people. */
+export function told(plan: SyncPlan, others: readonly Change[]): string {
+  const { added, changed, removed, drifted, kept, unchanged, restarts } = plan;
+  const counts = Object.entries({ added, changed, removed, drifted }).map(
+    ([word, names]) => `${names.length} ${word === "drifted" ? "to set back" : word}`,
+  );
+  return [
+    ...added.map((name) => `+ ${name}`),
+    ...changed.map((name) => `~ ${name}`),
+    ...removed.map((name) => `- ${name}`),
+    ...drifted.map((name) => `! ${name} was changed by hand, and is set back`),
+    ...kept.map((name) => `  ${name} is in use, and nothing gives it any more; --prune removes it`),
+    `${counts.filter((count) => !count.startsWith("0 ")).join(", ") || "0 changed"}, ${unchanged.length} unchanged`,
+    ...(restarts.length === 0 ? [] : [`Restarts: ${restarts.join(", ")}`]),
+    ...(others.length === 0 ? [] : ["Beside the secrets, this changes:", ...others.map(shown)]),
+    "",
+  ].join("\n");
 }

@@ -1,7 +1,7 @@
 import type { ClusterApi } from "../infra/kubernetes/api.ts";
 import type { KubernetesSettings } from "../infra/settings/load.ts";
 import { apply } from "./apply.ts";
-import { needFitCluster, needSameCluster, reachedCluster } from "./cluster.ts";
+import { needFitCluster, needSameCluster, needSameDatabase, reachedCluster } from "./cluster.ts";
 import { needWellPods, settledPods } from "./cluster-services.ts";
 import { Failure } from "./output.ts";
 import { toldTroubles } from "./pod-logs.ts";
@@ -22,6 +22,7 @@ export async function upCluster(
   await needFitCluster(api, settings);
   const open = await openStack(name);
   await needSameCluster(api, open.resources, settings);
+  await needSameDatabase(api, settings);
   const choice = await choose(open, settings, api);
   if (choice === undefined) return;
   const watch = new PodWatch(api, name);

@@ -62,7 +62,9 @@ function withHash(manifest: Manifest, values: Values, hashKey: pulumi.Input<stri
   const template = spec?.template;
   if (template === undefined || manifest.kind === "Job") return manifest;
   const keys = keysRead(manifest);
-  const hash = pulumi.all([values, hashKey]).apply(([all, key]) => secretsHash(keys, all, key));
+  const hash = pulumi
+    .all([values, hashKey])
+    .apply(([all, key]) => secretsHash(keys, (name) => all[name], key));
   const annotations = { [HASH_ANNOTATION]: pulumi.unsecret(hash) };
   const metadata = { ...template.metadata, annotations };
   return { ...manifest, spec: { ...spec, template: { ...template, metadata } } };

@@ -21,11 +21,11 @@ export function keysRead({ spec }: Manifest): SecretKey[] {
 /** A hash that changes with these values and tells nothing of them to whoever lacks the key. */
 export function secretsHash(
   keys: readonly SecretKey[],
-  values: Readonly<Record<SecretKey, string>>,
+  valueOf: (key: SecretKey) => string,
   hashKey: string,
 ): string {
   return keyedHash(
     hashKey,
-    keys.map((key) => [key, values[key]]),
+    keys.map((key) => [key, valueOf(key)]),
   );
 }

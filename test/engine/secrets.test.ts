@@ -246,7 +246,14 @@ describe("a sync", () => {
     const versions = async () =>
       [...(await secrets())].map(([name, { metadata }]) => [name, metadata!.resourceVersion]);
     const before = await versions();
-    expect(await done(["secrets", "sync"])).toMatch(/^0 changed, \d+ unchanged$/m);
+    // One of them stands encrypted in the settings now, with the same value.
+    const { SMTP_PASS: password } = parse(full);
+    write(full.replace(/^SMTP_PASS=.*\n/m, ""));
+    const config = (...args: string[]) => project.pulumi("config", ...args, "--stack", "prod");
+    expect(await config("set", "--secret", "rejourney:SMTP_PASS", password!)).toMatchObject({ status: 0 });
+    const stdout = await done(["secrets", "sync"]);
+    expect(await config("rm", "rejourney:SMTP_PASS")).toMatchObject({ status: 0 });
+    expect(stdout).toMatch(/^0 changed, \d+ unchanged\n$/);
     expect(await versions()).toEqual(before);
   });
 
@@ -265,6 +272,12 @@ describe("a sync", () => {
     ])
       expect(stderr).toContain(why);
     expect(await contents()).toEqual(before);
+    write(`${full}POSTGRES_DB=another\n`);
+    const renamed = await prod(["secrets", "sync"]);
+    expect(renamed).toMatchObject({ status: 1, stdout: "" });
+    expect(renamed.stderr).toContain(
+      "POSTGRES_DB cannot change once there is a database, which was made with rejourney; nothing was changed.",
+    );
   });
 
   test.each([
@@ -410,7 +423,9 @@ describe("a cluster that no stack manages", () => {
         },
       });
       const pruned = await direct("--prune");
-      expect(pruned.stdout).toContain("- rejourney/oauth-secret/GITHUB_CLIENT_ID\n");
+      expect(pruned.stdout).toMatch(
+        /^- rejourney\/oauth-secret\/GITHUB_CLIENT_ID\n1 removed, \d+ unchanged\nRestarts: api\n$/,
+      );
       expect(Object.keys((await contents(other))["rejourney/oauth-secret"]!)).toEqual([
         "GITHUB_CLIENT_SECRET",
       ]);

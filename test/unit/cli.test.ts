@@ -273,6 +273,16 @@ describe("wrong use", () => {
   );
 });
 
+test.each([[[]], [["prod"]], [["--dry-run", "prod", ".env"]], [["prod", ".env", "--nonsense"]]])(
+  "k8s-sync-secrets.sh %j: exit code 2",
+  (args) => {
+    const script = join(projectRoot, "scripts/k8s/k8s-sync-secrets.sh");
+    const { status, stdout, stderr } = spawnSync(script, args, { cwd: folder, encoding: "utf8" });
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toContain("Usage: ");
+  },
+);
+
 describe("render", () => {
   test("of a worker whose memory is changed in the catalogue changes exactly one line", () => {
     const project = copy();
