@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import type { V1Deployment } from "@kubernetes/client-node";
 import { SECRET_NAMES } from "../infra/app/secrets.ts";
 import type { ClusterApi } from "../infra/kubernetes/api.ts";
-import { NAMESPACE } from "../infra/kubernetes/manifest.ts";
+import { NAMESPACE, selectorOf } from "../infra/kubernetes/manifest.ts";
 import { HASH_ANNOTATION, keysRead, secretsHash } from "../infra/kubernetes/readers.ts";
 import { secretTemplates, type SecretTemplate } from "../infra/kubernetes/secrets.ts";
 import { groupOf, type SecretKey } from "../infra/kubernetes/secret-groups.ts";
@@ -116,7 +116,8 @@ async function write(
   const path = `/api/v1/namespaces/${namespace}/secrets`;
   if (isThere) await api.request("PATCH", `${path}/${name}`, { body: { data }, contentType: MERGE });
   else {
-    const body = { apiVersion: "v1", kind: "Secret", metadata: { name, namespace }, type, data };
+    const metadata = { name, namespace, labels: selectorOf(name) };
+    const body = { apiVersion: "v1", kind: "Secret", metadata, type, data };
     await api.request("POST", path, { body });
   }
 }

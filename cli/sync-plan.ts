@@ -30,7 +30,7 @@ export interface SyncPlan {
   restarts: string[];
 }
 
-/** The secrets that no source gives any more; without an external source they are of no use. */
+/** The secrets in use that no source gives any more, and that are not generated. */
 export function orphans(inUse: Secrets, sources: Partial<Secrets>, { notGenerated }: Settings): SecretName[] {
   return SECRET_NAMES.filter(
     (name) =>

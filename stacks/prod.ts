@@ -1,9 +1,9 @@
-import * as pulumi from "@pulumi/pulumi";
 import { DnsRecords, lookUpRecords } from "../infra/edge/dns.ts";
 import { keepsRecords } from "../infra/edge/dns-plan.ts";
 import { KubernetesDeployment } from "../infra/kubernetes/deployment.ts";
 import { SecretStore } from "../infra/secrets/store.ts";
 import type { KubernetesSettings } from "../infra/settings/load.ts";
+import { outputs } from "./outputs.ts";
 
 /** The distributed deployment: its secrets, the application on the cluster, then the names that lead to it. */
 export async function prod(settings: KubernetesSettings) {
@@ -17,12 +17,5 @@ export async function prod(settings: KubernetesSettings) {
     : undefined;
   const deployment = new KubernetesDeployment("rejourney", { settings, store }, { dependsOn: store });
   if (dns !== undefined) new DnsRecords("rejourney-dns", dns, { dependsOn: deployment });
-  return {
-    dashboard: settings.variables.PUBLIC_DASHBOARD_URL,
-    api: settings.variables.PUBLIC_API_URL,
-    secretsThatDifferFromTheirSource: store.differing,
-    secretsThatAreEmpty: store.empty,
-    // For `secrets export`. Secret, since who sends the mail, say, is nobody's business.
-    environment: pulumi.secret(settings.environment),
-  };
+  return outputs(settings, store);
 }

@@ -1,7 +1,7 @@
-import * as pulumi from "@pulumi/pulumi";
 import { DockerDeployment } from "../infra/docker/deployment.ts";
 import { SecretStore } from "../infra/secrets/store.ts";
 import type { DockerSettings } from "../infra/settings/load.ts";
+import { outputs } from "./outputs.ts";
 
 /** The single-node deployment: its secrets, then the Compose project that needs them. */
 export function selfhosted(settings: DockerSettings) {
@@ -12,12 +12,5 @@ export function selfhosted(settings: DockerSettings) {
     // Every value is on record before anything uses it.
     { dependsOn: store },
   );
-  return {
-    dashboard: settings.variables.PUBLIC_DASHBOARD_URL,
-    api: settings.variables.PUBLIC_API_URL,
-    secretsThatDifferFromTheirSource: store.differing,
-    secretsThatAreEmpty: store.empty,
-    // For `secrets export`. Secret, since who sends the mail, say, is nobody's business.
-    environment: pulumi.secret(settings.environment),
-  };
+  return outputs(settings, store);
 }

@@ -106,7 +106,7 @@ afterAll(async () => {
 function write(env: string): void {
   writeFileSync(project.path(".env"), env, { mode: 0o600 });
   for (const [name, value] of Object.entries(parse(env)))
-    if (/SECRET|PASS|KEY|TOKEN/.test(name) && !/CLIENT_ID|SITE_KEY/.test(name))
+    if (/SECRET|PASS|KEY|TOKEN|FROM/.test(name) && !/CLIENT_ID|SITE_KEY/.test(name))
       planted[`${name} ${value.length}`] = value;
 }
 
