@@ -71,7 +71,9 @@ export async function obtainImages(
 ): Promise<Images | undefined> {
   if (asksForSample(settings)) return madeImages(log);
   const named: readonly unknown[] = Object.values(settings.images);
-  for (const image of [...imagesOfProject(settings), ...others]) {
+  const wanted = [...imagesOfProject(settings), ...others];
+  if (await areHere(wanted)) return undefined;
+  for (const image of wanted) {
     const problem = await fetchProblem(image);
     if (problem === undefined) continue;
     if (isOpen(settings) && OUT_OF_REACH.test(problem) && !named.includes(image)) {
@@ -110,9 +112,13 @@ function imagesOfProject(settings: DockerSettings): Set<string> {
   return new Set(images.filter((image) => !image.includes("${")));
 }
 
+async function areHere(images: readonly string[]): Promise<boolean> {
+  const found = await execa("docker", ["image", "inspect", "--format={{.Id}}", ...images], { reject: false });
+  return found.exitCode === 0;
+}
+
 async function fetchProblem(image: string): Promise<string | undefined> {
-  const found = await execa("docker", ["image", "inspect", "--format={{.Id}}", image], { reject: false });
-  if (found.exitCode === 0) return undefined;
+  if (await areHere([image])) return undefined;
   log(`Fetching ${image} …`);
   const { exitCode, stderr } = await execa("docker", ["pull", "--quiet", image], { reject: false });
   return exitCode === 0 ? undefined : stderr.replace(/^Error response from daemon: /, "");

@@ -1,10 +1,5 @@
 import { existsSync } from "node:fs";
-import {
-  type EngineEvent,
-  LocalWorkspace,
-  type Stack,
-  StackNotFoundError,
-} from "@pulumi/pulumi/automation/index.js";
+import { type EngineEvent, LocalWorkspace, Stack } from "@pulumi/pulumi/automation/index.js";
 import { projectRoot } from "../infra/settings/sources.ts";
 import { STAND_IN } from "../tools/standins/mark.ts";
 import { createStack, engineEnvironment, inWords, pulumi } from "./engine.ts";
@@ -55,12 +50,13 @@ export async function openStack(name: string): Promise<OpenStack> {
     mendState(state, name);
   }
   const copy = configFile(name);
-  const stack = await inWords(selectOrCreate(name));
+  const before = await stateOf(name);
+  const stack = await inWords(clientOf(name));
   // After a run, the client would ask for its outputs and history, by three processes more. The state, and the events
   // of the run, tell the same.
   stack.outputs = () => Promise.resolve({});
   stack.info = () => Promise.resolve(undefined);
-  const resources = await settledResources(name);
+  const resources = await settledResources(name, before);
   refuseOtherProviders(resources, standIns);
   const options = {
     configFile: copy,
@@ -102,8 +98,13 @@ export function outputsOf(resources: readonly Resource[]): Record<string, unknow
   return Object.fromEntries(Object.entries(outputs).filter(([, value]) => !isSecret(value)));
 }
 
-/** How the engine marks a secret in an export of a state. */
-const MARK = "4dabf18193072939515e22adb298388d";
+/** How the engine marks something in an export of a state, and the mark of a secret. */
+const [MARK, SECRET] = ["4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"];
+
+/** A secret as an import of a state takes it: the engine encrypts it. `json` is its value as JSON. */
+export function wrapped(json: string): object {
+  return { [MARK]: SECRET, plaintext: json };
+}
 
 /** Whether a part of an export is a secret, which the engine has wrapped. */
 export function isSecret(value: unknown): value is Partial<Record<"plaintext" | "ciphertext", string>> {
@@ -115,29 +116,36 @@ export function resourcesIn(state: string): readonly Resource[] {
   return (JSON.parse(state) as State).deployment?.resources ?? [];
 }
 
-async function selectOrCreate(stackName: string): Promise<Stack> {
-  const select = () => LocalWorkspace.selectStack({ stackName, workDir: projectRoot });
-  try {
-    return await select();
-  } catch (error) {
-    if (!(error instanceof StackNotFoundError)) throw error;
-  }
-  await createStack(stackName);
-  return select();
+/** The client of a stack that is there. It does not become the one that the user has selected. */
+async function clientOf(name: string): Promise<Stack> {
+  const workspace = await LocalWorkspace.create({ workDir: projectRoot });
+  workspace.selectStack = () => Promise.resolve();
+  return Stack.select(name, workspace);
 }
 
 /**
  * The resources of the state, its secrets encrypted. Operations that a killed run left open are forgotten: every
  * resource here bears being made again, and a random value that nothing has used yet is nobody's loss.
  */
-async function settledResources(stack: string): Promise<readonly Resource[]> {
-  const state = JSON.parse(await exportedText(stack)) as State;
+async function settledResources(stack: string, state: State): Promise<readonly Resource[]> {
   const { pending_operations: pending = [], ...deployment } = state.deployment ?? {};
   if (pending.length > 0) {
     log("The run before was ended in the middle; going on from where it stopped.");
     await pulumi(["stack", "import", "--stack", stack], JSON.stringify({ ...state, deployment }));
   }
   return deployment.resources ?? [];
+}
+
+/** The state of a stack, which is made where it is not there. */
+async function stateOf(stack: string): Promise<State> {
+  const exported = async () => JSON.parse(await exportedText(stack)) as State;
+  try {
+    return await exported();
+  } catch (error) {
+    if (!/no stack named/.test((error as Error).message)) throw error;
+  }
+  await createStack(stack);
+  return exported();
 }
 
 interface State {

@@ -1,5 +1,5 @@
-import { DnsRecords, lookUpRecords } from "../infra/edge/dns.ts";
-import { keepsRecords } from "../infra/edge/dns-plan.ts";
+import type { Resource } from "@pulumi/pulumi";
+import { keepsRecords, type ZoneSettings } from "../infra/edge/dns-plan.ts";
 import { KubernetesDeployment } from "../infra/kubernetes/deployment.ts";
 import { SecretStore } from "../infra/secrets/store.ts";
 import type { KubernetesSettings } from "../infra/settings/load.ts";
@@ -12,10 +12,15 @@ export async function prod(settings: KubernetesSettings) {
     notGenerated: settings.notGenerated,
   });
   // Looked up first: what is in the way is told before anything is changed.
-  const dns = keepsRecords(settings)
-    ? await lookUpRecords(settings, store.values.CLOUDFLARE_API_TOKEN)
-    : undefined;
+  const point = keepsRecords(settings) ? await lookedUp(settings, store) : undefined;
   const deployment = new KubernetesDeployment("rejourney", { settings, store }, { dependsOn: store });
-  if (dns !== undefined) new DnsRecords("rejourney-dns", dns, { dependsOn: deployment });
+  point?.(deployment);
   return outputs(settings, store);
+}
+
+async function lookedUp(settings: ZoneSettings, { values }: SecretStore) {
+  // Cloudflare's types are many, so they are loaded only here.
+  const { DnsRecords, lookUpRecords } = await import("../infra/edge/dns.ts");
+  const dns = await lookUpRecords(settings, values.CLOUDFLARE_API_TOKEN);
+  return (dependsOn: Resource) => new DnsRecords("rejourney-dns", dns, { dependsOn });
 }
