@@ -2,7 +2,7 @@ import { MIGRATE } from "../app/catalogue.ts";
 import { replaceBeside } from "./beside.ts";
 import type { Compose } from "./compose.ts";
 import type { ComposeProject } from "./compose-spec.ts";
-import { containersOf, removeOneOffs } from "./containers.ts";
+import { containersOf, removeContainer, removeOneOffs } from "./containers.ts";
 import { yamlText } from "../yaml.ts";
 
 const DATA = ["postgres", "redis", "storage"];
@@ -13,6 +13,7 @@ const DATA = ["postgres", "redis", "storage"];
  * ones, then the rest. Throws with the reason, the last lines of a service that did not become healthy among it.
  */
 export async function up(compose: Compose, project: ComposeProject): Promise<void> {
+  await removeUnstarted(project.name);
   const all = yamlText(project);
   const lasting = yamlText(withoutOneShots(project));
   await failing("An image cannot be had; no container was touched.", () =>
@@ -24,6 +25,12 @@ export async function up(compose: Compose, project: ComposeProject): Promise<voi
   await once(compose, project.name, MIGRATE.name, all);
   await replaceBeside(compose, project, besides(project), lasting);
   await healthy(compose, project.name, () => compose.up(["--remove-orphans"], lasting));
+}
+
+/** What a killed run has made and not started: it may lack networks, most of which Compose connects only after that. */
+async function removeUnstarted(project: string): Promise<void> {
+  const all = await containersOf(project);
+  for (const { id } of all.filter(({ state }) => state === "created")) await removeContainer(id);
 }
 
 /** The services of which two containers may run: a volume has one writer, and a port of the host one owner. */
