@@ -72,7 +72,7 @@ export class Asking {
   }
 
   async #ask(site: Site, url: string): Promise<void> {
-    for (; !this.#stopped; await sleep(100)) {
+    for (; !this.#stopped; await sleep(250)) {
       const said = await site.ask(url).then(
         ({ status, body }) => (status === 200 ? undefined : `${status} ${body.slice(0, 200)}`),
         (error: Error) => error.message,
