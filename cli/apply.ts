@@ -62,6 +62,7 @@ export async function apply(
 
 function kept(secret: SecretName, settings: Settings): string {
   const bound = boundBy(secret, settings);
-  const more = bound ?? `npx rejourney secrets sync --stack ${settings.stack} takes it`;
+  const command = `npx rejourney secrets ${bound === undefined ? "sync" : `rotate ${secret}`} --stack ${settings.stack}`;
+  const more = bound === undefined ? `${command} takes it` : `${bound}; ${command} gives both a new one`;
   return `${secret}: its source holds another value than the one in use, which was kept: ${more}.`;
 }

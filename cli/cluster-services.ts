@@ -5,7 +5,7 @@ import type { ClusterApi } from "../infra/kubernetes/api.ts";
 import { NAMESPACE } from "../infra/kubernetes/manifest.ts";
 import { log } from "./output.ts";
 import { toldTroubles } from "./pod-logs.ts";
-import { needAllWell, type ServiceReport } from "./services.ts";
+import { areWell, needAllWell, type ServiceReport } from "./services.ts";
 import type { Resource } from "./stack.ts";
 
 /** Resources that run pods for good, and where the API server keeps them. */
@@ -83,7 +83,7 @@ export async function needWellPods(
   stack: string,
   api: ClusterApi,
 ): Promise<void> {
-  if (services.every(({ trouble }) => trouble === "")) return;
+  if (areWell(services)) return;
   const told = await toldTroubles(api, stack);
   if (told !== "") log(told);
   const flags = `--namespace ${NAMESPACE} --selector app.kubernetes.io/name=`;

@@ -4,6 +4,7 @@ import { openKeyRef } from "../infra/storage/key-ref.ts";
 import { databaseIn, postgresVolume, rowsOf } from "./database.ts";
 import { Failure, log } from "./output.ts";
 import { bundleName } from "./recovery.ts";
+import { rotationsIn } from "./rotations.ts";
 import { secretsInUse } from "./slots.ts";
 import type { Resource } from "./stack.ts";
 
@@ -19,6 +20,8 @@ export async function needKeysOfData(
   settings: DockerSettings,
   resources: readonly Resource[],
 ): Promise<void> {
+  // In the middle of a rotation, the data may have one value or the other; what goes on with that looks at it itself.
+  if (rotationsIn(resources).open?.isApplied === false) return;
   const found = await databaseIn(settings);
   if (found === "none") return;
   if (found !== "ours")

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
-import { Command, CommanderError, Option } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { ExecaError } from "execa";
+import { SECRET_NAMES, type SecretName } from "../infra/app/secrets.ts";
 import { ClusterError } from "../infra/kubernetes/errors.ts";
 import { SettingsError } from "../infra/settings/problem.ts";
 import { SetupError } from "../tools/setup/error.ts";
@@ -10,6 +11,7 @@ import { secretsCheck, secretsGenerate } from "./secrets.ts";
 import type { DownOptions } from "./down.ts";
 import type { RecoverOptions } from "./recover.ts";
 import type { ExportOptions } from "./secrets-export.ts";
+import type { RotateOptions } from "./secrets-rotate.ts";
 import type { SyncOptions } from "./secrets-sync.ts";
 import type { SetupOptions } from "./setup.ts";
 import type { UpOptions } from "./up.ts";
@@ -71,7 +73,7 @@ program
   .description("write docker-compose.selfhosted.yml from the settings of the stack selfhosted")
   .option("--check", "change nothing; fail when the file is not what the program renders", false)
   .action(render);
-const secrets = program.command("secrets").description("check, make and bring out the secrets in .env");
+const secrets = program.command("secrets").description("check, make, change and bring out secrets");
 verb(secrets, "check", "check .env and the stack's settings by every rule; changes nothing").action(
   secretsCheck,
 );
@@ -89,6 +91,14 @@ verb(
 verb(secrets, "export", "make .env again from what the stack holds, in plain text")
   .option("--yes", "do not ask", false)
   .action(async (options: ExportOptions) => (await import("./secrets-export.ts")).secretsExport(options));
+verb(secrets, "rotate", "give secrets new values, and what reads them; restarts its readers")
+  .addArgument(new Argument("<names...>", "such as JWT_SECRET").choices(SECRET_NAMES))
+  .option("--dry-run", "show what would happen; change nothing", false)
+  .option("--finish", "forget the old STORAGE_ENCRYPTION_KEY, once every row has the new one", false)
+  .option("--yes", "do not ask", false)
+  .action(async (names: SecretName[], options: RotateOptions) =>
+    (await import("./secrets-rotate.ts")).secretsRotate(names, options),
+  );
 program
   .command("pulumi")
   .description("run the Pulumi CLI on this project's state")

@@ -16,7 +16,8 @@ import { pulumi } from "./engine.ts";
 import { Failure } from "./output.ts";
 import { previewed } from "./preview.ts";
 import type { Change } from "./progress.ts";
-import { boundBy, outputOf, revealedResources, urnOf, valuesIn } from "./slots.ts";
+import { needNoOpenRotation, refuseRetired, rotationsIn } from "./rotations.ts";
+import { boundBy, hashKeyOf, revealedResources, urnOf, valuesIn } from "./slots.ts";
 import type { OpenStack, Resource } from "./stack.ts";
 import {
   clusterPlan,
@@ -57,10 +58,8 @@ async function chosen(
   options: SyncOptions,
 ): Promise<Choice | undefined> {
   const { stack, json, dryRun } = options;
-  if (open.resources.length === 0)
-    throw new Failure(
-      `Nothing of the stack ${stack} is deployed yet; the first run takes the secrets as they are. Next: npm run up -- --stack ${stack}`,
-    );
+  needDeployed(open, stack);
+  needNoOpenRotation(open.resources, stack);
   if (settings.target === "docker") await needDocker();
   const revealed = await revealedResources(stack);
   const inUse = complete(valuesIn(revealed));
@@ -74,6 +73,9 @@ async function chosen(
   });
   const changed = SECRET_NAMES.filter((name) => next[name] !== inUse[name]);
   await refuseBound(changed, settings);
+  const hashKey = hashKeyOf(revealed);
+  const wanted = Object.fromEntries(changed.map((name) => [name, next[name]])) as Partial<Secrets>;
+  refuseRetired(rotationsIn(revealed), wanted, { hashKey, stack });
   const plan: SyncPlan = {
     ...(settings.target === "docker"
       ? dockerPlan(settings, inUse, next)
@@ -95,6 +97,14 @@ async function chosen(
   }
   await confirmOthers(others, options);
   return { slots, report };
+}
+
+/** Throws Failure when nothing is deployed yet. */
+export function needDeployed({ resources }: OpenStack, stack: string): void {
+  if (resources.length > 0) return;
+  throw new Failure(
+    `Nothing of the stack ${stack} is deployed yet; the first run takes the secrets as they are. Next: npm run up -- --stack ${stack}`,
+  );
 }
 
 /** The values that the sources give, those of the stack's file decrypted. Throws SettingsError. */
@@ -123,16 +133,31 @@ async function refuseBound(changed: readonly SecretName[], settings: Settings): 
   if (bound.length === 0) return;
   if (settings.target === "docker" && (await databaseIn(settings)) === "none") return;
   const place = `npx -- rejourney secrets export --env-file in-use.env --stack ${settings.stack}`;
-  throw new SettingsError(boundProblems(bound, settings, `put back the value in use, from: ${place}`));
+  throw new SettingsError(
+    boundProblems(
+      bound,
+      settings,
+      (name) => `put back the value in use, from: ${place}; a new one: ${rotate(name, settings)}`,
+    ),
+  );
 }
 
 /** What is wrong with a value of these that is not the one in use. */
-export function boundProblems(names: readonly SecretName[], settings: Settings, mend: string): Problem[] {
+export function boundProblems(
+  names: readonly SecretName[],
+  settings: Settings,
+  mend: (name: SecretName) => string,
+): Problem[] {
   return names.map((key) => ({
     key,
     what: `is not the value in use, and does not change by itself: ${boundBy(key, settings)}`,
-    mend,
+    mend: mend(key),
   }));
+}
+
+/** The command that gives a secret a new value. */
+export function rotate(name: SecretName, { stack }: Settings): string {
+  return `npx rejourney secrets rotate ${name} --stack ${stack}`;
 }
 
 async function planOfCluster(
@@ -151,11 +176,10 @@ async function planOfCluster(
     changed: readonly SecretName[];
   },
 ): Promise<Omit<SyncPlan, "kept">> {
-  const hashKey = outputOf(revealed, "secrets-hash-key", "result") ?? "";
   const deployed = revealed.filter(({ type }) => type === "kubernetes:core/v1:Secret");
   const plan = clusterPlan(settings, {
     deployed: contentsIn(deployed.map(({ inputs }) => inputs as V1Secret)),
-    next: contentsOf(settings, next, hashKey),
+    next: contentsOf(settings, next, hashKeyOf(revealed)),
     live: contentsIn(await liveSecrets(api, settings)),
   });
   // What the stack uses itself, and no Secret holds.

@@ -80,13 +80,18 @@ export function table(services: readonly ServiceReport[]): string {
   return rows.map((row) => `  ${row.join("  ")}\n`).join("");
 }
 
+/** Whether every service is as the stack says. */
+export function areWell(services: readonly ServiceReport[]): boolean {
+  return services.every(({ trouble }) => trouble === "");
+}
+
 /** Throws Failure, with what mends it, when a service is not as the stack says. `tells` is the command that tells why. */
 export function needAllWell(
   services: readonly ServiceReport[],
   { stack, tells }: { stack: string; tells: (service: string) => string },
 ): void {
+  if (areWell(services)) return;
   const ill = services.filter(({ trouble }) => trouble !== "");
-  if (ill.length === 0) return;
   const up = stack === "selfhosted" ? "npm run up" : `npm run up -- --stack ${stack}`;
   throw new Failure(
     `${ill.length} of ${services.length} services need attention.\n` +

@@ -59,6 +59,11 @@ export function outputOf(resources: readonly Resource[], name: string, output: s
   return outputs?.[output] as string | undefined;
 }
 
+/** The key of the hashes that show a changed secret. */
+export function hashKeyOf(revealed: readonly Resource[]): string {
+  return outputOf(revealed, "secrets-hash-key", "result") ?? "";
+}
+
 function revealed(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(revealed);
   if (typeof value !== "object" || value === null) return value;

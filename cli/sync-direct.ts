@@ -47,7 +47,7 @@ export async function syncDirect(options: SyncOptions): Promise<void> {
   );
   if (bound.length > 0)
     throw new SettingsError(
-      boundProblems(bound, settings, `put back the value that the Secrets in ${NAMESPACE} hold`),
+      boundProblems(bound, settings, () => `put back the value that the Secrets in ${NAMESPACE} hold`),
     );
   const stale = await staleWorkloads(api, settings, next, hashKey);
   const plan = {

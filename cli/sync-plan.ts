@@ -45,8 +45,8 @@ export function dockerPlan(settings: DockerSettings, inUse: Secrets, next: Secre
   const compared = compare(inUse, next);
   const changes = touched(compared);
   const readers = Object.entries(composeProject(settings).services).filter(
-    ([, { restart, ...service }]) =>
-      restart !== "no" && secretsIn(service).some((name) => changes.includes(name)),
+    ([, { restart, scale = 1, ...service }]) =>
+      restart !== "no" && scale > 0 && secretsIn(service).some((name) => changes.includes(name)),
   );
   return { ...compared, drifted: [], restarts: readers.map(([name]) => name) };
 }

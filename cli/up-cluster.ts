@@ -6,6 +6,7 @@ import { needWellPods, settledPods } from "./cluster-services.ts";
 import { Failure } from "./output.ts";
 import { toldTroubles } from "./pod-logs.ts";
 import { PodWatch } from "./pod-watch.ts";
+import { areWell } from "./services.ts";
 import { openStack, type Resource } from "./stack.ts";
 import { type Choose, emptySlots, type UpOptions } from "./up.ts";
 
@@ -25,6 +26,7 @@ export async function upCluster(
   await needSameDatabase(api, settings);
   const choice = await choose(open, settings, api);
   if (choice === undefined) return;
+  await choice.before?.();
   const watch = new PodWatch(api, name);
   const signal = AbortSignal.any([open.options.signal, watch.signal]);
   // What somebody has changed or removed by hand is found, and mended.
@@ -35,6 +37,7 @@ export async function upCluster(
     })
     .finally(() => watch.stop());
   const services = await settledPods(api, applied.resources);
+  if (areWell(services)) await choice.after?.();
   applied.show({ json, services, more: choice.report });
   await needWellPods(services, name, api);
   if (!json) process.stdout.write(nextSteps(settings));

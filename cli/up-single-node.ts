@@ -8,7 +8,7 @@ import { asksForSample, isSample, takeImages } from "./images.ts";
 import { Failure, log } from "./output.ts";
 import { preflight } from "./preflight.ts";
 import { settledServices } from "./repair.ts";
-import { COMMAND_NAME, deployedProject, needSameProject, needWellContainers } from "./services.ts";
+import { areWell, COMMAND_NAME, deployedProject, needSameProject, needWellContainers } from "./services.ts";
 import { openStack } from "./stack.ts";
 import { type Choose, emptySlots, type UpOptions } from "./up.ts";
 
@@ -30,9 +30,11 @@ export async function upSingleNode(
   await ensureDocker({ log, confirm: confirmUnless(yes) });
   const settings = await takeImages(first, open.resources.length > 0);
   await needKeysOfData(settings, open.resources);
+  await choice.before?.();
   const applied = await apply(open, settings, choice.slots);
   const again = applied.changed.includes(COMMAND_NAME);
   const { services, repaired } = await settledServices(name, applied.resources, again);
+  if (areWell(services)) await choice.after?.();
   applied.show({ json, services, more: { ...choice.report, repaired } });
   needWellContainers(services, name, settings.projectName);
   if (!json) process.stdout.write(nextSteps(settings, await dockerHost()));

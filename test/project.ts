@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { ROTATIONS } from "../infra/secrets/store.ts";
 import { projectRoot } from "../infra/settings/sources.ts";
 import { ensureEngine } from "../tools/setup/engine.ts";
 
@@ -145,7 +146,9 @@ export class TestProject {
   /** The value in use of every secret, decrypted by the engine. */
   async secrets(): Promise<Record<string, string>> {
     const { resources } = await this.state("--show-secrets");
-    const slots = resources.filter(({ type }) => type === "pulumi:index:Stash");
+    const slots = resources.filter(
+      ({ type, urn }) => type === "pulumi:index:Stash" && !urn.endsWith(`::${ROTATIONS}`),
+    );
     return Object.fromEntries(
       slots.map(({ urn, outputs }) => [
         urn.split("::secrets-")[1]!.replaceAll("-", "_").toUpperCase(),

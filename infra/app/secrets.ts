@@ -6,6 +6,8 @@ export interface SecretDefinition {
    * Absent: the value comes from outside (a mail provider, say), and the secret is optional.
    */
   generatedBytes?: number;
+  /** What its rotation means for those who use the site. */
+  rotation?: string;
   /** Why it does not change by itself once there is data: what holds the same value and would have to change with it. */
   bound?: string;
   /** Exactly 64 hex digits are asked for: a key of AES-256. */
@@ -17,6 +19,8 @@ export interface SecretDefinition {
 }
 
 const KEY = { strength: "key", generatedBytes: 32 } as const;
+const STORAGE_CREDENTIALS =
+  "Recordings are refused until the S3 and all that reads it have the same keys; rows of storage_endpoints keep what they hold.";
 const FROM_OUTSIDE = { strength: "password" } as const;
 
 /**
@@ -30,22 +34,32 @@ export const SECRETS = {
     strength: "password",
     generatedBytes: 24,
     bound: "the database keeps the password that it was made with",
+    rotation: "PostgreSQL and all that reads it restart; until they have, requests that need data may fail.",
   },
   REDIS_PASSWORD: {
     strength: "password",
     generatedBytes: 24,
     bound: "Redis and its readers restart one after the other, and recordings are refused until all have it",
+    rotation: "Redis and all that reads it restart; until they have, recordings are refused.",
   },
-  JWT_SECRET: KEY,
-  JWT_SIGNING_KEY: KEY,
-  INGEST_HMAC_SECRET: KEY,
+  JWT_SECRET: { ...KEY, rotation: "Every session ends: all who use the dashboard have to log in again." },
+  JWT_SIGNING_KEY: {
+    ...KEY,
+    rotation: "Ingest tokens that are out are refused from then on: applications have to ask for new ones.",
+  },
+  INGEST_HMAC_SECRET: {
+    ...KEY,
+    rotation: "Upload tickets that are out are refused from then on: applications have to ask for new ones.",
+  },
   STORAGE_ENCRYPTION_KEY: {
     ...KEY,
+    rotation:
+      "From the moment on which the rows have it, until all that reads them has it too, storage that is in the table cannot be opened.",
     hex64: true,
     bound: "the keys in the table storage_endpoints are encrypted with it",
   },
-  S3_ACCESS_KEY_ID: { strength: "password", generatedBytes: 10 },
-  S3_SECRET_ACCESS_KEY: { strength: "password", generatedBytes: 32 },
+  S3_ACCESS_KEY_ID: { strength: "password", generatedBytes: 10, rotation: STORAGE_CREDENTIALS },
+  S3_SECRET_ACCESS_KEY: { strength: "password", generatedBytes: 32, rotation: STORAGE_CREDENTIALS },
   SMTP_PASS: FROM_OUTSIDE,
   GITHUB_CLIENT_SECRET: FROM_OUTSIDE,
   STRIPE_SECRET_KEY: FROM_OUTSIDE,

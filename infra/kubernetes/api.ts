@@ -1,6 +1,8 @@
+import type { EventEmitter } from "node:events";
 import { Agent, request, type RequestOptions } from "node:https";
+import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { KubeConfig } from "@kubernetes/client-node";
+import { Exec, KubeConfig } from "@kubernetes/client-node";
 import { ApiError, KubeconfigError, UnreachableError } from "./errors.ts";
 
 /** An object as the API server tells it; typed further by who reads it. */
@@ -102,6 +104,21 @@ export class ClusterApi {
   /** What is at a path, as the text that it is, such as the log of a container. */
   text(path: string): Promise<string> {
     return this.#ask("GET", path, {});
+  }
+
+  /** Runs a command in a container: its standard streams. The end of its input ends it. Throws UnreachableError. */
+  async exec(namespace: string, pod: string, container: string, command: string[]) {
+    const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+    const streams = [stdout, stderr, stdin] as const;
+    const exec = new Exec(this.#config);
+    try {
+      const socket: unknown = await exec.exec(namespace, pod, container, command, ...streams, false);
+      (socket as EventEmitter).on("close", () => [stdout, stderr].forEach((stream) => stream.end()));
+      return { stdin, stdout, stderr };
+    } catch (error) {
+      const { message } = error as Error;
+      throw new UnreachableError(`no command in the pod ${pod} by ${this.server} (${message})`, false);
+    }
   }
 
   async #ask(method: string, path: string, sent: Sent): Promise<string> {

@@ -36,6 +36,8 @@ export class SecretStore extends pulumi.ComponentResource {
     );
     this.empty = pulumi.unsecret(inUse.apply((values) => SECRET_NAMES.filter((_, i) => values[i] === "")));
     this.hashKey = this.generator(`${name}-hash-key`, 32).result;
+    // Written by `secrets rotate`, which edits the state: no run of the engine may forget or change it.
+    new pulumi.Stash(ROTATIONS, { input: {} }, { parent: this, protect: true, ignoreChanges: ["input"] });
     this.registerOutputs({});
   }
 
@@ -62,6 +64,9 @@ export class SecretStore extends pulumi.ComponentResource {
     );
   }
 }
+
+/** The name of the resource that holds what there is to remember of rotations. */
+export const ROTATIONS = "secrets-rotations";
 
 /** The name of the resource that holds a secret. */
 export function slotName(store: string, secret: SecretName): string {

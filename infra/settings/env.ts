@@ -112,6 +112,13 @@ export function envLine(key: string, value: string): string | undefined {
   return (right.find(({ warnings }) => warnings.length === 0) ?? right[0])?.line;
 }
 
+/** The text of the file with another value for a key that it has; undefined where the form has no way to write it. */
+export function withValue({ text, entries }: EnvFile, key: string, value: string): string | undefined {
+  const { span } = entries.get(key)!;
+  const form = envLine(key, value)?.slice(`${key}=`.length);
+  return form === undefined ? undefined : text.slice(0, span[0]) + form + text.slice(span[1]);
+}
+
 /** What is wrong with a value that stands without quotes, or behind an opening one alone. */
 function unquotedFault(rest: string): string | undefined {
   if (/^['"`]/.test(rest)) return "has a quote that does not end with the value";

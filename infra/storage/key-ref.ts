@@ -1,4 +1,15 @@
-import { createDecipheriv } from "node:crypto";
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+
+/** The length of an IV in bytes. */
+const IV_BYTES = 12;
+
+/** A `storage_endpoints.key_ref` that holds this S3 secret key, for the same key of 64 hex digits. */
+export function sealKeyRef(secretKey: string, hexKey: string): string {
+  const iv = randomBytes(IV_BYTES);
+  const cipher = createCipheriv("aes-256-gcm", Buffer.from(hexKey, "hex"), iv);
+  const ciphertext = Buffer.concat([cipher.update(secretKey, "utf8"), cipher.final()]);
+  return [iv, cipher.getAuthTag(), ciphertext].map((part) => part.toString("base64")).join(":");
+}
 
 /**
  * The S3 secret key in a `storage_endpoints.key_ref`: `base64(iv):base64(tag):base64(ciphertext)`, AES-256-GCM with a
@@ -6,7 +17,7 @@ import { createDecipheriv } from "node:crypto";
  */
 export function openKeyRef(keyRef: string, hexKey: string): string {
   const [iv, tag, ciphertext] = keyRef.split(":").map((part) => Buffer.from(part, "base64"));
-  if (iv?.length !== 12 || tag?.length !== 16 || ciphertext === undefined)
+  if (iv?.length !== IV_BYTES || tag?.length !== 16 || ciphertext === undefined)
     throw new Error("key_ref has another form");
   const decipher = createDecipheriv("aes-256-gcm", Buffer.from(hexKey, "hex"), iv);
   decipher.setAuthTag(tag);

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import type { V1Job, V1PersistentVolumeClaim, V1Pod } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openKeyRef, sealKeyRef } from "../../infra/storage/key-ref.ts";
 import { yamlText } from "../../infra/yaml.ts";
 import { type Ran, TestProject } from "../project.ts";
 import { found } from "../search.ts";
@@ -19,6 +20,8 @@ let cluster: TestCluster;
 let project: TestProject;
 let site: Site;
 let env: Record<string, string>;
+/** Those of storage_endpoints before its rotation and since. */
+let keys: { old: string; key: string };
 beforeAll(async () => {
   cluster = await startCluster();
   project = new TestProject();
@@ -71,8 +74,10 @@ const GATED = {
 /** `rejourney <verb> --stack prod`. */
 function prod(verb: string): Promise<Ran> {
   const yes = ["up", "down"].includes(verb) ? ["--yes"] : [];
-  return project.rejourney([verb, "--stack", "prod", ...yes], { KUBECONFIG: cluster.client.kubeconfig() });
+  return project.rejourney([verb, "--stack", "prod", ...yes], kubeconfig());
 }
+
+const kubeconfig = () => ({ KUBECONFIG: cluster.client.kubeconfig() });
 
 /** The same, which has to work: its standard output. */
 async function done(verb: string): Promise<string> {
@@ -158,23 +163,32 @@ describe("from nothing", () => {
 });
 
 describe("a change", () => {
-  test("of SMTP_PASS restarts those that read it, and nobody else", async () => {
+  test("of the key of storage_endpoints encrypts every row anew, and restarts those that read it and nobody else", async () => {
     const before = await names();
-    env.SMTP_PASS = "a-mail-password";
-    writeEnv();
-    await done("up");
+    const old = (await project.secrets()).STORAGE_ENCRYPTION_KEY!;
+    const values = ["first", "second", "third"].map(
+      (key) => `('http://s3.test', 'b', '${sealKeyRef(key, old)}')`,
+    );
+    await sql(`insert into storage_endpoints (endpoint_url, bucket, key_ref) values ${values.join(", ")}`);
+    const rotate = ["secrets", "rotate", "STORAGE_ENCRYPTION_KEY", "--stack", "prod", "--yes"];
+    const ran = await project.rejourney(rotate, kubeconfig());
+    expect(ran.status, ran.stdout + ran.stderr).toBe(0);
+    expect(ran.stdout).toContain("Rotated: STORAGE_ENCRYPTION_KEY, with the rows of storage_endpoints (3).");
+    expect(ran.stdout).toMatch(/^For [\d.]+ s there was something with the old value still/m);
+    const { STORAGE_ENCRYPTION_KEY: key = "" } = await project.secrets();
+    expect(key).not.toBe(old);
+    const rows = (await sql("select key_ref from storage_endpoints")).split("\n");
+    expect(rows.map((row) => openKeyRef(row, key)).sort()).toEqual(["first", "second", "third"]);
+    const read = ["exec", "deployment/alert-worker", inNamespace, "--", "printenv", "STORAGE_ENCRYPTION_KEY"];
+    expect(await cluster.client.kubectl(read)).toBe(key);
     const after = await names();
     const isChanged = (service: string) => before[service]!.join() !== after[service]!.join();
-    expect(Object.keys(before).filter(isChanged).sort()).toEqual(["alert-worker", "api"]);
-    const read = await cluster.client.kubectl([
-      "exec",
-      "deployment/alert-worker",
-      inNamespace,
-      "--",
-      "printenv",
-      "SMTP_PASS",
-    ]);
-    expect(read).toBe("a-mail-password");
+    expect(Object.keys(before).filter(isChanged).sort()).toEqual(
+      SERVICES.filter((service) => service !== "web").sort(),
+    );
+    const finished = await project.rejourney([...rotate, "--finish"], kubeconfig());
+    expect(finished, finished.stderr).toMatchObject({ status: 0 });
+    keys = { old, key };
   });
 });
 
@@ -273,6 +287,6 @@ test("down removes what runs, and the data stays", async () => {
 
 test("nothing that was printed holds a secret's value", async () => {
   const secrets = await project.secrets();
-  expect(secrets.SMTP_PASS).toBe("a-mail-password");
-  expect(found(secrets, [["output", project.printed]])).toEqual([]);
+  expect(secrets.STORAGE_ENCRYPTION_KEY).toBe(keys.key);
+  expect(found({ ...secrets, ...keys }, [["output", project.printed]])).toEqual([]);
 });

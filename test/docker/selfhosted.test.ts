@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { ServiceReport } from "../../cli/services.ts";
-import { sealedKeyRef } from "../key-ref.ts";
+import { sealKeyRef } from "../../infra/storage/key-ref.ts";
 import { TestProject } from "../project.ts";
 import { found, watchCommandLines } from "../search.ts";
 import {
@@ -334,7 +334,7 @@ describe("a lost state", () => {
     before = await runs();
     secrets = await project.secrets();
     const { postgres } = await containers(name);
-    const row = `insert into storage_endpoints (endpoint_url, bucket, key_ref, active) values ('http://other.test', 'b', '${sealedKeyRef("key", secrets.STORAGE_ENCRYPTION_KEY!)}', false)`;
+    const row = `insert into storage_endpoints (endpoint_url, bucket, key_ref, active) values ('http://other.test', 'b', '${sealKeyRef("key", secrets.STORAGE_ENCRYPTION_KEY!)}', false)`;
     await docker(["exec", postgres!.Id, "psql", "-U", "rejourney", "-d", "rejourney", "-qc", row]);
     lose();
     env({});

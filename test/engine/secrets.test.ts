@@ -1,6 +1,7 @@
 import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { V1Deployment, V1Secret } from "@kubernetes/client-node";
+import bcrypt from "bcryptjs";
 import { parse } from "dotenv";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ended, type Ran, TestProject } from "../project.ts";
@@ -343,6 +344,25 @@ describe("what is not in .env any more", () => {
     expect(await contents()).toEqual(now);
     const changed = Object.entries(await hashes()).filter(([name, hash]) => before[name] !== hash);
     expect(changed.map(([name]) => name).sort()).toEqual([...plan.restarts].sort());
+  });
+});
+
+describe("a rotation", () => {
+  test("of the password of Traefik's dashboard reaches its Secret and .env, and restarts nothing", async () => {
+    const [before, now] = [await hashes(), await contents()];
+    const [password, place] = ["another pässwörd #2", "kube-system/traefik-dashboard-auth-secret"];
+    planted["TRAEFIK_DASHBOARD_PASSWORD (new)"] = password;
+    const rotate = "cli/rejourney.mjs secrets rotate TRAEFIK_DASHBOARD_PASSWORD --stack prod --yes";
+    const env = { ...surroundings(), NEW: password };
+    const ran = await project.run("/bin/sh", ["-c", `printf '%s\\n' "$NEW" | ${rotate}`], env);
+    expect(ran.status, ran.stderr).toBe(0);
+    expect(ran.stdout).toContain("\nRestarts: nothing\n");
+    const { [place]: users, ...others } = await contents();
+    expect(await bcrypt.compare(password, users!.users!.trim().replace("ops:", ""))).toBe(true);
+    expect(users).not.toEqual(now[place]);
+    expect({ ...others, [place]: now[place] }).toEqual(now);
+    expect(await hashes()).toEqual(before);
+    expect(parse(project.read(".env")).TRAEFIK_DASHBOARD_PASSWORD).toBe(password);
   });
 });
 

@@ -16,14 +16,17 @@ import { dockerSettings, GOOD, OTHER } from "../unit/values.ts";
 let project: TestProject;
 let docker: FakeDocker;
 let secrets: Record<string, string>;
-/** A slot for each, a generator where there is one, and the key of the hashes. */
-const SECRETS = SECRET_NAMES.length + GENERATED_SECRETS.length + 1;
+/** Values that were rotated away. */
+const old: Record<string, string> = {};
+/** A slot for each, a generator where there is one, the key of the hashes, and what there is to remember of rotations. */
+const SECRETS = SECRET_NAMES.length + GENERATED_SECRETS.length + 2;
 /** The stack itself, the store, the deployment and its command. */
 const RESOURCES = SECRETS + 4;
 const SETTINGS = readFileSync(join(projectRoot, "Pulumi.selfhosted.yaml"), "utf8").replace(
   "config:\n",
   'config:\n  rejourney:release: "1.4.0"\n',
 );
+const MEMORY = "rejourney:services: { ingest-worker: { memory: 777M } }";
 const smtp = "a mail password with $HOME, \"quotes\" and 'more'";
 const planted = { JWT_SECRET: OTHER, SMTP_PASS: smtp };
 
@@ -136,7 +139,7 @@ describe("a stack", () => {
   });
 
   test("shows one changed memory limit as exactly that, and changes exactly that", async () => {
-    setting("rejourney:services: { ingest-worker: { memory: 777M } }");
+    setting(MEMORY);
     const before = docker.up()!.split("\n");
     const previewed = await project.rejourney(["preview"]);
     expect(previewed.stdout).toBe(`~ rejourney-compose
@@ -261,6 +264,57 @@ describe("a stack", () => {
     expect(docker.up()).toBe(before);
   });
 
+  test("gets new keys by a rotation, and is not given the old ones back", async () => {
+    const older = `# mine\nJWT_SECRET=${secrets.JWT_SECRET} # sessions\nSMTP_PASS=\`${smtp}\`\n`;
+    writeFileSync(project.path(".env"), older, { mode: 0o600 });
+    const names = ["JWT_SECRET", "JWT_SIGNING_KEY", "SMTP_PASS"];
+    const rotate = (...args: string[]) => project.rejourney(["secrets", "rotate", ...args]);
+    expect((await rotate("JWT_SECRET", "--yes")).stderr).toContain(
+      "The settings change more than secrets: rejourney-compose; nothing was changed.\n  Mend: npm run up -- --stack selfhosted first\n",
+    );
+    setting(MEMORY);
+    const withoutInput = await rotate(...names, "--yes");
+    expect(withoutInput.status).toBe(1);
+    expect(withoutInput.stderr).toContain("SMTP_PASS of standard input is empty");
+    const nothing = await rotate("JWT_SECRET", "--finish");
+    expect(nothing.status).toBe(1);
+    expect(nothing.stderr).toContain("Of JWT_SECRET no old value is kept; nothing was changed.");
+    expect((await rotate("JWT")).status).toBe(2);
+    expect(await project.secrets()).toEqual(secrets);
+
+    const given = "a `new` \"mail\" password #1 with 'all' of them";
+    const script = `printf '%s\\n' "$NEW" | cli/rejourney.mjs secrets rotate ${names.join(" ")} --yes --json`;
+    const { status, stdout, stderr } = await project.run("/bin/sh", ["-c", script], { NEW: given });
+    expect(status, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      summary: { same: RESOURCES - 1, update: 1 },
+      rotated: names,
+      restarts: ["api", "ingest-worker", "alert-worker", "retention-worker"],
+    });
+    expect(stderr).toContain("Warning: .env has no form for the new SMTP_PASS, and keeps the old one.");
+    const now = await project.secrets();
+    const { JWT_SECRET, JWT_SIGNING_KEY } = now;
+    for (const value of [JWT_SECRET, JWT_SIGNING_KEY]) {
+      expect(value).toMatch(/^[0-9a-f]{64}$/);
+      expect(Object.values(secrets)).not.toContain(value);
+    }
+    expect(now).toEqual({ ...secrets, JWT_SECRET, JWT_SIGNING_KEY, SMTP_PASS: given });
+    const applied = docker.calls().findLast(({ verb }) => verb === "up")!;
+    expect(applied.env).toMatchObject({ JWT_SECRET, JWT_SIGNING_KEY, SMTP_PASS: given });
+    expect(project.read(".env")).toBe(older.replace(secrets.JWT_SECRET!, JWT_SECRET!));
+
+    writeFileSync(project.path(".env"), older);
+    const { stderr: sync } = await project.rejourney(["secrets", "sync"]);
+    for (const key of ["JWT_SECRET", "SMTP_PASS"])
+      expect(sync).toContain(
+        `${key} holds a value that was rotated away, so that it may be known to somebody.`,
+      );
+    expect(await project.secrets()).toEqual(now);
+    for (const name of names) old[name] = secrets[name]!;
+    secrets = now;
+    rmSync(project.path(".env"));
+  });
+
   test("is not taken down unasked", async () => {
     const { status, stderr } = await project.rejourney(["down"]);
     expect(status).toBe(1);
@@ -281,7 +335,12 @@ describe("a stack", () => {
     const kept = project.files(".rejourney");
     expect([...kept.keys()].filter((path) => path.includes("/history/")).length).toBeGreaterThan(5);
     const places = new Map([...kept, ["what was printed", project.printed]]);
-    const values = { ...secrets, "the JWT_SECRET that was not taken": planted.JWT_SECRET };
+    const before = Object.entries(old).map(([key, value]) => [`the old ${key}`, value]);
+    const values = {
+      ...secrets,
+      ...(Object.fromEntries(before) as Record<string, string>),
+      "the JWT_SECRET that was not taken": planted.JWT_SECRET,
+    };
     expect(found(values, places)).toEqual([]);
     const passphrase = project.read(".rejourney", "passphrase").trim();
     expect([...places].filter(([, text]) => text.includes(passphrase)).map(([place]) => place)).toEqual([

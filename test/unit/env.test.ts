@@ -4,7 +4,7 @@ import { parse } from "dotenv";
 import { describe, expect, test } from "vitest";
 import { SECRET_NAMES } from "../../infra/app/secrets.ts";
 import { unknownEnvKeys } from "../../infra/settings/check.ts";
-import { envLine, parseEnvFile } from "../../infra/settings/env.ts";
+import { envLine, parseEnvFile, withValue } from "../../infra/settings/env.ts";
 import { secretProblems } from "../../infra/settings/secret-rules.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
 
@@ -49,6 +49,17 @@ describe("an .env file", () => {
     expect(problems).toEqual([
       { key: ".env line 12", what: "is not of the form KEY=value", mend: "correct line 12 of .env" },
     ]);
+  });
+
+  test.each([
+    ["A=1 # why\nB=2", "new", "A=new # why\nB=2"],
+    ["\uFEFFexport A = 'several\nlines'\r\nB=2", "new", "\uFEFFexport A =new\r\nB=2"],
+    ["B=2\nA=", "it's #1", 'B=2\nA="it\'s #1"'],
+    ['A="1"', "$HOME", "A='$HOME'"],
+    ["A=1", "'\"`#", undefined],
+  ])("%j takes %j for A, and all else stays", (text, value, expected) => {
+    expect(withValue(parseEnvFile(text), "A", value)).toBe(expected);
+    if (expected !== undefined) expect(valuesOf(expected).A).toBe(value);
   });
 
   test.each([
