@@ -5,16 +5,16 @@ import { SECRET_NAMES, type SecretName } from "../infra/app/secrets.ts";
 import { ClusterError } from "../infra/kubernetes/errors.ts";
 import { SettingsError } from "../infra/settings/problem.ts";
 import { SetupError } from "../tools/setup/error.ts";
-import { Failure } from "./output.ts";
-import { render } from "./render.ts";
-import { secretsCheck, secretsGenerate } from "./secrets.ts";
-import type { DownOptions } from "./down.ts";
-import type { RecoverOptions } from "./recover.ts";
-import type { ExportOptions } from "./secrets-export.ts";
-import type { RotateOptions } from "./secrets-rotate.ts";
-import type { SyncOptions } from "./secrets-sync.ts";
-import type { SetupOptions } from "./setup.ts";
-import type { UpOptions } from "./up.ts";
+import { Failure } from "./terminal/output.ts";
+import { render } from "./verbs/render.ts";
+import { secretsCheck, secretsGenerate } from "./verbs/secrets/check.ts";
+import type { DownOptions } from "./verbs/down.ts";
+import type { RecoverOptions } from "./verbs/recover.ts";
+import type { ExportOptions } from "./verbs/secrets/export.ts";
+import type { RotateOptions } from "./verbs/secrets/rotate.ts";
+import type { SyncOptions } from "./verbs/secrets/sync.ts";
+import type { SetupOptions } from "./verbs/setup.ts";
+import type { UpOptions } from "./verbs/up.ts";
 
 /** What every verb on a stack takes. */
 export interface Options {
@@ -44,21 +44,21 @@ function verb(parent: Command, name: string, description: string): Command {
 // Loaded when they are used: the engine's client takes most of a second.
 verb(program, "up", "set up what is missing, and bring the stack to what the settings say")
   .option("--yes", "install what is missing without asking", false)
-  .action(async (options: UpOptions) => (await import("./up.ts")).up(options));
+  .action(async (options: UpOptions) => (await import("./verbs/up.ts")).up(options));
 verb(program, "preview", "show what `up` would change; changes nothing").action(async (options: Options) =>
-  (await import("./preview.ts")).preview(options),
+  (await import("./verbs/preview.ts")).preview(options),
 );
 verb(program, "status", "show how each service does; changes nothing").action(async (options: Options) =>
-  (await import("./status.ts")).status(options),
+  (await import("./verbs/status.ts")).status(options),
 );
 verb(program, "down", "remove what runs; data and secrets stay")
   .option("--yes", "do not ask", false)
   .option("--delete-data", "delete the data too: database, recordings, certificates", false)
   .option("--confirm <name>", "the stack's name, to delete its data without being asked")
-  .action(async (options: DownOptions) => (await import("./down.ts")).down(options));
+  .action(async (options: DownOptions) => (await import("./verbs/down.ts")).down(options));
 verb(program, "setup", "get Docker Engine, Compose and the images for this machine; starts no container")
   .option("--yes", "install what is missing without asking", false)
-  .action(async (options: SetupOptions) => (await import("./setup.ts")).setup(options));
+  .action(async (options: SetupOptions) => (await import("./verbs/setup.ts")).setup(options));
 program
   .command("recover")
   .description("put the state, the passphrase and the settings back from a recovery bundle")
@@ -66,7 +66,7 @@ program
   .option("--key <file>", "the recovery key (default: .rejourney/recovery.key)")
   .option("--json", "print the result as JSON", false)
   .action(async (bundle: string, options: RecoverOptions) =>
-    (await import("./recover.ts")).recover(bundle, options),
+    (await import("./verbs/recover.ts")).recover(bundle, options),
   );
 program
   .command("render")
@@ -87,17 +87,19 @@ verb(
   .option("--prune", "remove what .env does not give any more", false)
   .option("--direct", "write into a cluster that no stack manages, such as one made from k8s/", false)
   .option("--yes", "take along what else the settings change", false)
-  .action(async (options: SyncOptions) => (await import("./secrets-sync.ts")).secretsSync(options));
+  .action(async (options: SyncOptions) => (await import("./verbs/secrets/sync.ts")).secretsSync(options));
 verb(secrets, "export", "make .env again from what the stack holds, in plain text")
   .option("--yes", "do not ask", false)
-  .action(async (options: ExportOptions) => (await import("./secrets-export.ts")).secretsExport(options));
+  .action(async (options: ExportOptions) =>
+    (await import("./verbs/secrets/export.ts")).secretsExport(options),
+  );
 verb(secrets, "rotate", "give secrets new values, and what reads them; restarts its readers")
   .addArgument(new Argument("<names...>", "such as JWT_SECRET").choices(SECRET_NAMES))
   .option("--dry-run", "show what would happen; change nothing", false)
   .option("--finish", "forget the old STORAGE_ENCRYPTION_KEY, once every row has the new one", false)
   .option("--yes", "do not ask", false)
   .action(async (names: SecretName[], options: RotateOptions) =>
-    (await import("./secrets-rotate.ts")).secretsRotate(names, options),
+    (await import("./verbs/secrets/rotate.ts")).secretsRotate(names, options),
   );
 program
   .command("pulumi")
@@ -105,7 +107,7 @@ program
   .argument("[arguments...]")
   .allowUnknownOption()
   .helpOption(false)
-  .action(async (args: string[]) => (await import("./pulumi.ts")).passThrough(args));
+  .action(async (args: string[]) => (await import("./verbs/pulumi.ts")).passThrough(args));
 
 /** Errors whose message says it all. */
 const TOLD = [Failure, SettingsError, SetupError, ClusterError];

@@ -1,4 +1,4 @@
-import { securityHeaders } from "../edge/headers.ts";
+import { securityHeaders } from "../app/headers.ts";
 import type { DockerSettings } from "../settings/load.ts";
 
 /** Traefik's dynamic configuration: which host and path goes to which service. */

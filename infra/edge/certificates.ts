@@ -1,11 +1,5 @@
 import { publicHosts } from "../app/hosts.ts";
-import {
-  clusterWide,
-  type Manifest,
-  NAMESPACE,
-  namespaced,
-  SYSTEM_NAMESPACE,
-} from "../kubernetes/manifest.ts";
+import { clusterWide, type Manifest, NAMESPACE, namespaced, SYSTEM_NAMESPACE } from "../manifest.ts";
 import type { KubernetesSettings } from "../settings/load.ts";
 
 /** The Secret with the certificate that Cloudflare has signed for itself. */

@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import bcrypt from "bcryptjs";
 import { traefikHost } from "../app/hosts.ts";
-import { type Manifest, namespaced, SYSTEM_NAMESPACE } from "../kubernetes/manifest.ts";
+import { type Manifest, namespaced, SYSTEM_NAMESPACE } from "../manifest.ts";
 import type { KubernetesSettings } from "../settings/load.ts";
 import { tlsSecretOf } from "./certificates.ts";
 import { rateLimit } from "./rate-limit.ts";

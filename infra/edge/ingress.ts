@@ -1,9 +1,9 @@
 import { servicesOn } from "../app/catalogue.ts";
 import { applicationHosts, publicHosts, wwwHost } from "../app/hosts.ts";
-import { type Manifest, NAMESPACE, namespaced } from "../kubernetes/manifest.ts";
+import { type Manifest, NAMESPACE, namespaced } from "../manifest.ts";
 import type { KubernetesSettings } from "../settings/load.ts";
 import { tlsSecretOf } from "./certificates.ts";
-import { securityHeaders } from "./headers.ts";
+import { securityHeaders } from "../app/headers.ts";
 import { rateLimit } from "./rate-limit.ts";
 
 type RouteName = "web" | "api" | "ingest";

@@ -1,4 +1,4 @@
-import { type Manifest, namespaced, SYSTEM_NAMESPACE } from "../kubernetes/manifest.ts";
+import { type Manifest, namespaced, SYSTEM_NAMESPACE } from "../manifest.ts";
 import { yamlText } from "../yaml.ts";
 
 /** Where Cloudflare's proxies ask from. Source: www.cloudflare.com/ips, of 2023-09-28. */

@@ -1,5 +1,5 @@
 import type { Scaling } from "../app/catalogue.ts";
-import { type Manifest, namespaced, selectorOf } from "./manifest.ts";
+import { type Manifest, namespaced, selectorOf } from "../manifest.ts";
 
 /**
  * Never blocks a drain: where there is one pod, it may go, and so may pods that are not ready. With the node of the

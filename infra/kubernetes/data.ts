@@ -3,7 +3,7 @@ import { OWN_DATA } from "../app/connections.ts";
 import { POSTGRES_READY, postgresCommand, REDIS_READY, redisScript } from "../app/data.ts";
 import type { KubernetesSettings } from "../settings/load.ts";
 import { disruptionBudget } from "./availability.ts";
-import { clusterWide, type Manifest, namespaced, selectorOf } from "./manifest.ts";
+import { clusterWide, type Manifest, namespaced, selectorOf } from "../manifest.ts";
 import { CONFINED, podDefaults, resources, scratch, serviceAccount } from "./pod.ts";
 import { PRIORITY } from "./priority.ts";
 import { fromSecrets } from "./secret-groups.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { MIGRATE } from "../app/catalogue.ts";
 import type { KubernetesSettings } from "../settings/load.ts";
-import { type Manifest, namespaced, selectorOf } from "./manifest.ts";
+import { type Manifest, namespaced, selectorOf } from "../manifest.ts";
 import { CONFINED, podDefaults, resources, scratch, serviceAccount } from "./pod.ts";
 import { PRIORITY } from "./priority.ts";
 import { fromSecret, fromSecrets } from "./secret-groups.ts";

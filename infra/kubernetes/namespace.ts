@@ -1,7 +1,7 @@
 import { limitsOf, MIGRATE, type Resources, servicesOn } from "../app/catalogue.ts";
 import type { KubernetesSettings } from "../settings/load.ts";
 import { dataLimits, ownDataServices } from "./data.ts";
-import { clusterWide, type Manifest, NAMESPACE, namespaced } from "./manifest.ts";
+import { clusterWide, type Manifest, NAMESPACE, namespaced } from "../manifest.ts";
 import { millicores } from "./pod.ts";
 import { priorityClasses } from "./priority.ts";
 import { scalingOf } from "./workload.ts";

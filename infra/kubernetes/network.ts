@@ -1,7 +1,7 @@
 import { servicesOn } from "../app/catalogue.ts";
 import type { KubernetesSettings } from "../settings/load.ts";
 import { DATA_LABEL, type DataService, ownDataServices } from "./data.ts";
-import { type Manifest, namespaced, selectorOf, SYSTEM_NAMESPACE } from "./manifest.ts";
+import { type Manifest, namespaced, selectorOf, SYSTEM_NAMESPACE } from "../manifest.ts";
 
 /** Nothing may talk to anything, but for the flows that exist. */
 export function networkPolicies(settings: KubernetesSettings): Manifest[] {

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { type Manifest, NAMESPACE } from "./manifest.ts";
+import { type Manifest, NAMESPACE } from "../manifest.ts";
 import { type Part, stepOf } from "./parts.ts";
 import { register } from "./register.ts";
 import { HASH_ANNOTATION, keysRead, secretsHash } from "./readers.ts";

@@ -5,7 +5,7 @@ import { traefikDashboard } from "../edge/dashboard.ts";
 import { ingress } from "../edge/ingress.ts";
 import { traefikConfig } from "../edge/traefik.ts";
 import { dataService, ownDataServices, volumes } from "./data.ts";
-import type { Manifest } from "./manifest.ts";
+import type { Manifest } from "../manifest.ts";
 import { migrate } from "./migrate.ts";
 import { namespace } from "./namespace.ts";
 import { networkPolicies } from "./network.ts";

@@ -1,6 +1,6 @@
 import type { Resources } from "../app/catalogue.ts";
 import type { KubernetesSettings } from "../settings/load.ts";
-import { type Manifest, namespaced } from "./manifest.ts";
+import { type Manifest, namespaced } from "../manifest.ts";
 
 /** The Secret by which images of a private registry are pulled. */
 export const PULL_SECRET = "ghcr-secret";

@@ -1,4 +1,4 @@
-import { clusterWide, type Manifest } from "./manifest.ts";
+import { clusterWide, type Manifest } from "../manifest.ts";
 
 /** The PriorityClasses of the pods. */
 export const PRIORITY = {

@@ -1,5 +1,5 @@
 import { keyedHash } from "../secrets/hash.ts";
-import type { Manifest } from "./manifest.ts";
+import type { Manifest } from "../manifest.ts";
 import type { SecretKey } from "./secret-groups.ts";
 
 /** Where the pods of a workload carry the hash of what they read. */

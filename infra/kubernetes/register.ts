@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
-import type { Manifest } from "./manifest.ts";
+import type { Manifest } from "../manifest.ts";
 
 type Constructor = new (
   name: string,

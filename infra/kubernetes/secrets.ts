@@ -5,7 +5,7 @@ import { ORIGIN_SECRET } from "../edge/certificates.ts";
 import { DASHBOARD_SECRET, htpasswd } from "../edge/dashboard.ts";
 import type { SecretStore } from "../secrets/store.ts";
 import type { KubernetesSettings } from "../settings/load.ts";
-import { type Manifest, NAMESPACE, namespaced, SYSTEM_NAMESPACE } from "./manifest.ts";
+import { type Manifest, NAMESPACE, namespaced, SYSTEM_NAMESPACE } from "../manifest.ts";
 import { PULL_SECRET } from "./pod.ts";
 import { isNeeded, SECRET_GROUPS, type SecretGroup, type SecretKey } from "./secret-groups.ts";
 

@@ -2,7 +2,7 @@ import { limitsOf, type Scaling, type Service } from "../app/catalogue.ts";
 import { ALIVE_COMMAND, healthCommand } from "../app/health.ts";
 import type { KubernetesSettings } from "../settings/load.ts";
 import { autoscaler, disruptionBudget, spread } from "./availability.ts";
-import { type Manifest, namespaced, selectorOf } from "./manifest.ts";
+import { type Manifest, namespaced, selectorOf } from "../manifest.ts";
 import { CONFINED, podDefaults, resources, scratch, serviceAccount } from "./pod.ts";
 import { PRIORITY } from "./priority.ts";
 import { fromSecrets } from "./secret-groups.ts";

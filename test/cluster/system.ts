@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { traefikConfig } from "../../infra/edge/traefik.ts";
-import type { Manifest } from "../../infra/kubernetes/manifest.ts";
+import type { Manifest } from "../../infra/manifest.ts";
 import type { Prepared } from "./isolation.ts";
 import { DNS_ADDRESS, NODE_NAME } from "./node.ts";
 

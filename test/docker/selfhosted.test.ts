@@ -2,7 +2,7 @@ import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { ServiceReport } from "../../cli/services.ts";
+import type { ServiceReport } from "../../cli/terminal/service-report.ts";
 import { sealKeyRef } from "../../infra/storage/key-ref.ts";
 import { TestProject } from "../project.ts";
 import { found, watchCommandLines } from "../search.ts";

@@ -5,7 +5,7 @@ import { parse } from "yaml";
 import { GENERATED_SECRETS, SECRET_NAMES } from "../../infra/app/secrets.ts";
 import { composeProject } from "../../infra/docker/project.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
-import type { ServiceReport } from "../../cli/services.ts";
+import type { ServiceReport } from "../../cli/terminal/service-report.ts";
 import { type FakeDocker, type StateResource, TestProject } from "../project.ts";
 import { found } from "../search.ts";
 import { dockerSettings, GOOD, OTHER } from "../unit/values.ts";

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
-import type { Manifest } from "../../infra/kubernetes/manifest.ts";
+import type { Manifest } from "../../infra/manifest.ts";
 import { yamlText } from "../../infra/yaml.ts";
 import { freePort } from "../docker/host.ts";
 import { goTool } from "../../tools/setup/go-tool.ts";

@@ -41,12 +41,7 @@ describe("the workflows", () => {
 
   test.each([
     ["a context that is not there", "github.token", "github.tokens", /property "tokens" is not defined/],
-    [
-      "text of a stranger in a shell",
-      "tools/ci/preview.ts",
-      "${{ github.head_ref }}",
-      /potentially untrusted/,
-    ],
+    ["text of a stranger in a shell", "ci/preview.ts", "${{ github.head_ref }}", /potentially untrusted/],
   ])("with %s are found out", async (_, from, to, fault) => {
     const path = join(folder, "broken.yml");
     writeFileSync(path, text("preview.yml").replaceAll(from, to));

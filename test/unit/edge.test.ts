@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { publicHosts } from "../../infra/app/hosts.ts";
-import type { Manifest } from "../../infra/kubernetes/manifest.ts";
+import type { Manifest } from "../../infra/manifest.ts";
 import { pem } from "./certificate.ts";
 import { manifests, namesOf, ofKind, specOf } from "./manifests.ts";
 import { kubernetesSettings } from "./values.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { inWords } from "../../cli/engine.ts";
+import { inWords } from "../../cli/engine/pulumi-cli.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
 
 // Where the Pulumi CLI is looked for, with programs that only answer what is asked here.

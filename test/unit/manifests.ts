@@ -1,5 +1,5 @@
 import { SERVICES } from "../../infra/app/catalogue.ts";
-import type { Manifest } from "../../infra/kubernetes/manifest.ts";
+import type { Manifest } from "../../infra/manifest.ts";
 import { stages } from "../../infra/kubernetes/parts.ts";
 import { kubernetesSettings } from "./values.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Host, hostProblems, hostWarnings } from "../../cli/preflight.ts";
+import { type Host, hostProblems, hostWarnings } from "../../cli/single-node/preflight.ts";
 
 const GIB = 2 ** 30;
 const GOOD: Host = {

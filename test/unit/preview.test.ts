@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { projectRoot } from "../../infra/settings/sources.ts";
-import { commentOf, MARKER, withoutSecrets } from "../../tools/ci/comment.ts";
-import { writeComment } from "../../tools/ci/github.ts";
+import { commentOf, MARKER, withoutSecrets } from "../../ci/comment.ts";
+import { writeComment } from "../../ci/github.ts";
 import { StandInGitHub } from "../github.ts";
 import { ended, type Ran } from "../project.ts";
 

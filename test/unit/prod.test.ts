@@ -3,7 +3,7 @@ import bcrypt from "bcryptjs";
 import { describe, expect, test, vi } from "vitest";
 import { GENERATED_SECRETS, SECRET_NAMES, type SecretName } from "../../infra/app/secrets.ts";
 import { DERIVED, VARIABLES } from "../../infra/app/variables.ts";
-import type { Manifest } from "../../infra/kubernetes/manifest.ts";
+import type { Manifest } from "../../infra/manifest.ts";
 import { stages } from "../../infra/kubernetes/parts.ts";
 import type { SecretKey } from "../../infra/kubernetes/secret-groups.ts";
 import { missingKeys } from "../../infra/kubernetes/secrets.ts";

@@ -1,11 +1,16 @@
 import { describe, expect, test } from "vitest";
-import { holderOf } from "../../cli/holders.ts";
-import { isMadeHere } from "../../cli/new-values.ts";
-import type { OpenRotation } from "../../cli/rotations.ts";
-import { needNoOpenRotation, refuseRetired, rotationsIn, withRetired } from "../../cli/rotations.ts";
-import { refuse } from "../../cli/secrets-rotate.ts";
-import type { Resource } from "../../cli/stack.ts";
-import type { Secrets } from "../../cli/sync-plan.ts";
+import { holderOf } from "../../cli/rotation/procedures.ts";
+import { isMadeHere } from "../../cli/secrets/new-values.ts";
+import type { OpenRotation } from "../../cli/secrets/rotation-record.ts";
+import {
+  needNoOpenRotation,
+  refuseRetired,
+  rotationsIn,
+  withRetired,
+} from "../../cli/secrets/rotation-record.ts";
+import { refuse } from "../../cli/verbs/secrets/rotate.ts";
+import type { Resource } from "../../cli/engine/stack.ts";
+import type { Secrets } from "../../cli/secrets/sync-plan.ts";
 import { SECRET_NAMES, type SecretName } from "../../infra/app/secrets.ts";
 import type { Settings } from "../../infra/settings/load.ts";
 import { dockerSettings, kubernetesSettings } from "./values.ts";

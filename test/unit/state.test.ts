@@ -11,8 +11,8 @@ import {
 import { hostname, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { settleLocks } from "../../cli/lock.ts";
-import { mendState } from "../../cli/state-file.ts";
+import { settleLocks } from "../../cli/state/lock.ts";
+import { mendState } from "../../cli/state/repair.ts";
 
 let state: string;
 let told: string;

@@ -1,7 +1,7 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { describe, expect, test } from "vitest";
-import { Progress } from "../../cli/progress.ts";
-import { clusterPlan, contentsOf, dockerPlan, orphans, type Secrets } from "../../cli/sync-plan.ts";
+import { Progress } from "../../cli/engine/progress.ts";
+import { clusterPlan, contentsOf, dockerPlan, orphans, type Secrets } from "../../cli/secrets/sync-plan.ts";
 import { definitionOf, SECRET_NAMES, type SecretName } from "../../infra/app/secrets.ts";
 import type { SettingsError } from "../../infra/settings/problem.ts";
 import { dockerSettings, kubernetesSettings } from "./values.ts";

@@ -1,8 +1,8 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { toldTroubles } from "../../cli/pod-logs.ts";
-import { PodWatch } from "../../cli/pod-watch.ts";
-import { troubles } from "../../cli/troubles.ts";
+import { toldTroubles } from "../../cli/cluster/trouble-report.ts";
+import { PodWatch } from "../../cli/cluster/pod-watch.ts";
+import { troubles } from "../../cli/cluster/troubles.ts";
 import type { ClusterApi } from "../../infra/kubernetes/api.ts";
 import { ApiError } from "../../infra/kubernetes/errors.ts";
 

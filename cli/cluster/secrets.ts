@@ -1,0 +1,26 @@
+import type { V1Secret } from "@kubernetes/client-node";
+import type { ClusterApi } from "../../infra/kubernetes/api.ts";
+import { secretTemplates } from "../../infra/kubernetes/secrets.ts";
+import type { KubernetesSettings } from "../../infra/settings/load.ts";
+import type { Contents } from "../secrets/sync-plan.ts";
+
+/** The Secrets of the deployment that are in the cluster now. */
+export async function liveSecrets(api: ClusterApi, settings: KubernetesSettings): Promise<V1Secret[]> {
+  const found = await Promise.all(
+    secretTemplates(settings).map(({ namespace, name }) =>
+      api.get<V1Secret>(`/api/v1/namespaces/${namespace}/secrets/${name}`),
+    ),
+  );
+  return found.filter((secret) => secret !== undefined);
+}
+
+/** What they hold. */
+export function contentsIn(secrets: readonly V1Secret[]): Contents {
+  const entries = secrets.flatMap(({ metadata, data = {} }) =>
+    Object.entries(data).map(([key, value]) => [
+      `${metadata!.namespace}/${metadata!.name}/${key}`,
+      Buffer.from(value, "base64").toString(),
+    ]),
+  );
+  return Object.fromEntries(entries) as Contents;
+}

@@ -1,0 +1,80 @@
+import { copyFileSync, mkdirSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { CommandError, ConcurrentUpdateError } from "@pulumi/pulumi/automation/index.js";
+import { execa, ExecaError } from "execa";
+import { projectRoot } from "../../infra/settings/sources.ts";
+import { ensureEngine, standInFolder } from "../../tools/setup/engine.ts";
+import { Failure, log } from "../terminal/output.ts";
+import { localFolder, passphrase, stateFolder } from "../state/folder.ts";
+
+export interface Engine {
+  env: Record<string, string>;
+  /** True where stand-ins take the place of the official plugins. */
+  standIns: boolean;
+}
+
+/** The environment in which the engine works: its CLI first on PATH, the backend, the passphrase. */
+export async function engineEnvironment(): Promise<Engine> {
+  const secret = passphrase();
+  const { pulumi, standIns } = await ensureEngine(log);
+  const state = stateFolder();
+  if (state !== undefined) mkdirSync(state, { recursive: true, mode: 0o700 });
+  const path = [...(standIns ? [standInFolder] : []), dirname(pulumi), process.env.PATH];
+  const env = {
+    PATH: path.join(delimiter),
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+    ...(standIns && { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" }),
+    ...(state !== undefined && { PULUMI_BACKEND_URL: `file://${state}` }),
+    ...secret,
+  };
+  return { env, standIns };
+}
+
+/** Standard output of `pulumi <args>`. */
+export async function pulumi(args: readonly string[], input = ""): Promise<string> {
+  const { stdout } = await inWords(execa("pulumi", args, { cwd: projectRoot, input }));
+  return stdout;
+}
+
+/**
+ * Makes an empty stack. In the folder of the settings' copy, which thereby gets the passphrase's salt: the engine
+ * writes it beside the Pulumi.yaml that it finds.
+ */
+export async function createStack(name: string): Promise<void> {
+  copyFileSync(join(projectRoot, "Pulumi.yaml"), join(localFolder, "Pulumi.yaml"));
+  const made = execa("pulumi", ["stack", "init", "--no-select", "--stack", name], { cwd: localFolder });
+  try {
+    await inWords(made);
+  } catch (error) {
+    // Another first run has been faster.
+    if (!/already exists/.test((error as Error).message)) throw error;
+  }
+}
+
+/**
+ * The result of what the engine does; a failure of it becomes a Failure in plain words. `told` says whether the
+ * engine has told the reason already.
+ */
+export async function inWords<T>(work: Promise<T>, told: () => boolean = () => false): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof CommandError || error instanceof ExecaError)) throw error;
+    const { message } = error;
+    if (/incorrect passphrase/.test(message))
+      throw new Failure(
+        "The passphrase is not the one that encrypts this state; nothing was changed.\n" +
+          "  Mend: put the right one back as .rejourney/passphrase, or name its file by PULUMI_CONFIG_PASSPHRASE_FILE",
+      );
+    if (error instanceof ConcurrentUpdateError)
+      throw new Failure("Another run works on this stack. Run the same command again when it has ended.");
+    if (told())
+      throw new Failure("This did not finish; the reason stands above. The same command goes on from here.");
+    if (/was killed with SIG/.test(message))
+      throw new Failure("This was stopped before its end. The same command goes on from here.");
+    const lines = message.split("\n").filter((line) => /^(.*stderr: )?error: /.test(line));
+    throw new Failure(
+      lines.length > 0 ? lines.map((line) => line.replace(/^.*?error: /, "")).join("\n") : message,
+    );
+  }
+}

@@ -1,0 +1,175 @@
+import { existsSync } from "node:fs";
+import { type EngineEvent, LocalWorkspace, Stack } from "@pulumi/pulumi/automation/index.js";
+import { projectRoot } from "../../infra/settings/sources.ts";
+import { STAND_IN } from "../../tools/standins/mark.ts";
+import { createStack, engineEnvironment, inWords, pulumi } from "./pulumi-cli.ts";
+import { settleLocks } from "../state/lock.ts";
+import { Failure, log } from "../terminal/output.ts";
+import { mendState } from "../state/repair.ts";
+import { configFile, stateFile, stateFolder } from "../state/folder.ts";
+
+/** A stack, ready for a run of the engine. */
+export interface OpenStack {
+  stack: Stack;
+  /** What every run of the engine takes. */
+  options: RunOptions;
+  resources: readonly Resource[];
+}
+
+interface RunOptions {
+  /** The engine's copy of the stack's settings. */
+  configFile: string;
+  /** Ends the run after its current step. */
+  signal: AbortSignal;
+  /** Sees what the engine tells. */
+  onEvent?: (event: EngineEvent) => void;
+  suppressOutputs: true;
+  /** With secrets shown, the engine would open the history by the committed settings, and write its salt there. */
+  showSecrets: false;
+}
+
+export interface Resource {
+  urn: string;
+  type: string;
+  inputs?: Record<string, unknown>;
+  outputs?: Record<string, unknown>;
+  /** Why it is not ready, where it was made and is not. */
+  initErrors?: readonly string[];
+}
+
+/**
+ * Opens a stack for a run: makes what is missing on a first run, and clears what a killed run left. Throws Failure
+ * when the state cannot be opened, or belongs to a machine with other plugins.
+ */
+export async function openStack(name: string): Promise<OpenStack> {
+  const { env, standIns } = await engineEnvironment();
+  Object.assign(process.env, env);
+  const state = stateFolder();
+  if (state !== undefined) {
+    await settleLocks(state, name);
+    mendState(state, name);
+  }
+  const copy = configFile(name);
+  const before = await stateOf(name);
+  const stack = await inWords(clientOf(name));
+  // After a run, the client would ask for its outputs and history, by three processes more. The state, and the events
+  // of the run, tell the same.
+  stack.outputs = () => Promise.resolve({});
+  stack.info = () => Promise.resolve(undefined);
+  const resources = await settledResources(name, before);
+  refuseOtherProviders(resources, standIns);
+  const options = {
+    configFile: copy,
+    signal: stopSignal(),
+    suppressOutputs: true,
+    showSecrets: false,
+  } as const;
+  return { stack, options, resources };
+}
+
+/** Ctrl-C and SIGTERM end a run after its current step, with a whole state. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  const say = () => log("Stopping after the current step …");
+  process.on("SIGINT", say); // a Ctrl-C reaches the engine by itself, and a second one ends it at once
+  process.on("SIGTERM", () => {
+    say();
+    stop.abort();
+  });
+  return stop.signal;
+}
+
+/**
+ * What `up` has deployed: the resources of the state, without a run of the engine. Throws Failure when there is no
+ * state.
+ */
+export async function deployedResources(stack: string, ...flags: string[]): Promise<readonly Resource[]> {
+  const nothing = new Failure(`Nothing of the stack ${stack} is deployed from here. Next: npm run up`);
+  const state = stateFolder();
+  if (state !== undefined && !existsSync(stateFile(state, stack))) throw nothing;
+  const { env } = await engineEnvironment();
+  Object.assign(process.env, env);
+  return resourcesIn(await exportedText(stack, ...flags));
+}
+
+/** The stack's outputs, but for those that are secret. */
+export function outputsOf(resources: readonly Resource[]): Record<string, unknown> {
+  const { outputs = {} } = resources.find(({ type }) => type === "pulumi:pulumi:Stack") ?? {};
+  return Object.fromEntries(Object.entries(outputs).filter(([, value]) => !isSecret(value)));
+}
+
+/** How the engine marks something in an export of a state, and the mark of a secret. */
+const [MARK, SECRET] = ["4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"];
+
+/** A secret as an import of a state takes it: the engine encrypts it. `json` is its value as JSON. */
+export function wrapped(json: string): object {
+  return { [MARK]: SECRET, plaintext: json };
+}
+
+/** Whether a part of an export is a secret, which the engine has wrapped. */
+export function isSecret(value: unknown): value is Partial<Record<"plaintext" | "ciphertext", string>> {
+  return typeof value === "object" && value !== null && MARK in value;
+}
+
+/** The resources in an export of a state. */
+export function resourcesIn(state: string): readonly Resource[] {
+  return (JSON.parse(state) as State).deployment?.resources ?? [];
+}
+
+/** The client of a stack that is there. It does not become the one that the user has selected. */
+async function clientOf(name: string): Promise<Stack> {
+  const workspace = await LocalWorkspace.create({ workDir: projectRoot });
+  workspace.selectStack = () => Promise.resolve();
+  return Stack.select(name, workspace);
+}
+
+/**
+ * The resources of the state, its secrets encrypted. Operations that a killed run left open are forgotten: every
+ * resource here bears being made again, and a random value that nothing has used yet is nobody's loss.
+ */
+async function settledResources(stack: string, state: State): Promise<readonly Resource[]> {
+  const { pending_operations: pending = [], ...deployment } = state.deployment ?? {};
+  if (pending.length > 0) {
+    log("The run before was ended in the middle; going on from where it stopped.");
+    await pulumi(["stack", "import", "--stack", stack], JSON.stringify({ ...state, deployment }));
+  }
+  return deployment.resources ?? [];
+}
+
+/** The state of a stack, which is made where it is not there. */
+async function stateOf(stack: string): Promise<State> {
+  const exported = async () => JSON.parse(await exportedText(stack)) as State;
+  try {
+    return await exported();
+  } catch (error) {
+    if (!/no stack named/.test((error as Error).message)) throw error;
+  }
+  await createStack(stack);
+  return exported();
+}
+
+interface State {
+  deployment?: { resources?: Resource[]; pending_operations?: unknown[] };
+}
+
+/** The state as the engine exports it; without flags, its secrets are encrypted. */
+export function exportedText(stack: string, ...flags: string[]): Promise<string> {
+  return pulumi(["stack", "export", "--stack", stack, ...flags]);
+}
+
+// What stand-ins wrote is for trying: the official plugins must not take it over, nor the reverse.
+function refuseOtherProviders(resources: readonly Resource[], standIns: boolean): void {
+  const providers = resources.filter(({ type }) =>
+    /^pulumi:providers:(random|command|kubernetes)$/.test(type),
+  );
+  const byStandIns = providers.some(({ inputs }) => inputs?.[STAND_IN] === true);
+  if (providers.length > 0 && byStandIns !== standIns) {
+    const plugins = (standIn: boolean) => (standIn ? "stand-ins" : "the official plugins");
+    throw new Failure(
+      `This state was written with ${plugins(byStandIns)}, and this machine has ${plugins(standIns)}; nothing was changed.\n` +
+        `  Mend: use a machine with ${plugins(byStandIns)}, or another stack`,
+    );
+  }
+  if (standIns)
+    log("The official Pulumi plugins cannot be had here; stand-ins serve, for trying and testing alone.");
+}

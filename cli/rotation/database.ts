@@ -1,0 +1,43 @@
+import { spawn } from "node:child_process";
+import { containersOf } from "../../infra/docker/containers.ts";
+import type { ClusterApi } from "../../infra/kubernetes/api.ts";
+import { NAMESPACE } from "../../infra/manifest.ts";
+import type { Settings } from "../../infra/settings/load.ts";
+import { Failure } from "../terminal/output.ts";
+import { type Channel, Psql, psqlCommand } from "./psql.ts";
+
+/**
+ * Works with the application's database, by the `psql` beside its server. `api` is that of a cluster. Throws Failure
+ * when there is no way to it.
+ */
+export async function withDatabase<T>(
+  settings: Settings,
+  api: ClusterApi | undefined,
+  work: (psql: Psql) => Promise<T>,
+): Promise<T> {
+  const psql = new Psql(await channel(settings, api));
+  try {
+    return await work(psql);
+  } finally {
+    psql.close();
+  }
+}
+
+async function channel(settings: Settings, api: ClusterApi | undefined): Promise<Channel> {
+  const command = psqlCommand(settings.variables);
+  if (api !== undefined) {
+    if (settings.notGenerated.includes("POSTGRES_PASSWORD"))
+      throw new Failure(
+        "PostgreSQL is run by somebody else (rejourney:external), and this program has no way into it; nothing was changed.",
+      );
+    return api.exec(NAMESPACE, "postgres-0", "postgres", command);
+  }
+  const { projectName, stack } = settings as Extract<Settings, { target: "docker" }>;
+  const all = await containersOf(projectName);
+  const server = all.find(({ service, state }) => service === "postgres" && state === "running");
+  if (server === undefined)
+    throw new Failure(
+      `PostgreSQL does not run; nothing was changed.\n  Mend: npm run up -- --stack ${stack}`,
+    );
+  return spawn("docker", ["exec", "--interactive", server.id, ...command], { stdio: "pipe" });
+}

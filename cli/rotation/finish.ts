@@ -1,0 +1,39 @@
+import type { SecretName } from "../../infra/app/secrets.ts";
+import { confirm } from "../terminal/confirm.ts";
+import { Failure } from "../terminal/output.ts";
+import { writeBundle } from "../state/recovery-bundle.ts";
+import { openableRows } from "./storage-keys.ts";
+import { withDatabase } from "./database.ts";
+import { keepRotations, needNoOpenRotation, rotationsIn } from "../secrets/rotation-record.ts";
+import { revealedResources } from "../engine/secret-slots.ts";
+import { exportedText, openStack } from "../engine/stack.ts";
+import { checkedSettings, type UpOptions } from "../verbs/up.ts";
+
+/**
+ * Forgets the value that a rotation has replaced, once nothing needs it. Throws Failure, with nothing changed, while a
+ * row does.
+ */
+export async function finishRotation(
+  names: readonly SecretName[],
+  { stack, json, yes }: UpOptions,
+): Promise<void> {
+  const settings = checkedSettings(stack);
+  const { resources } = await openStack(stack);
+  needNoOpenRotation(resources, stack);
+  const rotations = rotationsIn(await revealedResources(stack));
+  const { open, retired } = rotations;
+  if (open === undefined || names.join() !== open.secret)
+    throw new Failure(`Of ${names.join(", ")} no old value is kept; nothing was changed.`);
+  const api =
+    settings.target === "docker"
+      ? undefined
+      : await (await import("../cluster/preflight.ts")).reachedCluster(settings);
+  const rows = await withDatabase(settings, api, (psql) => openableRows(psql, { from: open.to }));
+  const question = `All ${rows} rows have the new key. A backup of the database from before ${open.begun} needs the old one, which then is in older recovery bundles alone. Forget it?`;
+  if (!yes && !(await confirm(question)))
+    throw new Failure("Nothing was changed. To do it without being asked: the same command with --yes");
+  await keepRotations(stack, rotations, { retired });
+  await writeBundle(stack, await exportedText(stack));
+  if (json) process.stdout.write(`${JSON.stringify({ stack, finished: open.secret, rows })}\n`);
+  else process.stdout.write(`The old ${open.secret} is forgotten; all ${rows} rows have the new one.\n`);
+}

@@ -1,0 +1,67 @@
+import { randomBytes } from "node:crypto";
+import { createInterface } from "node:readline/promises";
+import { text } from "node:stream/consumers";
+import { Writable } from "node:stream";
+import { definitionOf, type SecretName } from "../../infra/app/secrets.ts";
+import type { Settings } from "../../infra/settings/load.ts";
+import { SettingsError } from "../../infra/settings/problem.ts";
+import { secretProblems } from "../../infra/settings/secret-rules.ts";
+import { Failure } from "../terminal/output.ts";
+
+type Values = Partial<Record<SecretName, string>>;
+
+/** Whether this program makes the value, and no provider does. */
+export function isMadeHere(name: SecretName, { notGenerated }: Settings): boolean {
+  return definitionOf(name).generatedBytes !== undefined && !notGenerated.includes(name);
+}
+
+/**
+ * A new value for each secret: random; or, where a provider makes it, read from standard input, a line for each, and
+ * not shown where it is typed. Throws SettingsError and Failure when one is not good enough.
+ */
+export async function newValues(
+  names: readonly SecretName[],
+  settings: Settings,
+  inUse: Readonly<Record<SecretName, string>>,
+): Promise<Values> {
+  const given = await givenValues(names.filter((name) => !isMadeHere(name, settings)));
+  const made = names
+    .filter((name) => isMadeHere(name, settings))
+    .map((name) => [name, randomBytes(definitionOf(name).generatedBytes!).toString("hex")] as const);
+  const values = { ...given, ...Object.fromEntries(made) } as Values;
+  const same = names.filter((name) => values[name] === inUse[name]);
+  if (same.length > 0)
+    throw new Failure(`The value of ${same.join(", ")} is the one in use; nothing was changed.`);
+  return values;
+}
+
+async function givenValues(names: readonly SecretName[]): Promise<Values> {
+  if (names.length === 0) return {};
+  const lines = process.stdin.isTTY ? await typed(names) : (await text(process.stdin)).split(/\r?\n/);
+  const place = "standard input";
+  const given = names.map((name, i) => [name, { value: lines[i] ?? "", place }] as const);
+  const problems = secretProblems(Object.fromEntries(given));
+  if (problems.length > 0)
+    throw new SettingsError(
+      problems.map(({ key, what }) => ({
+        key,
+        what: `of standard input ${what}`,
+        mend: `make a new one at its provider, and give it by standard input, a line for each of: ${names.join(", ")}`,
+      })),
+    );
+  return Object.fromEntries(given.map(([name, { value }]) => [name, value]));
+}
+
+/** What somebody types, which is not shown. */
+async function typed(names: readonly SecretName[]): Promise<string[]> {
+  const silent = new Writable({ write: (_, __, done) => done() });
+  const prompt = createInterface({ input: process.stdin, output: silent, terminal: true });
+  const lines: string[] = [];
+  for (const name of names) {
+    process.stderr.write(`The new value of ${name}, from its provider (it is not shown): `);
+    lines.push(await prompt.question(""));
+    process.stderr.write("\n");
+  }
+  prompt.close();
+  return lines;
+}

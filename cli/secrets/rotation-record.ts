@@ -1,0 +1,107 @@
+import type { SecretName } from "../../infra/app/secrets.ts";
+import { keyedHash } from "../../infra/secrets/hash.ts";
+import { ROTATIONS, slotName } from "../../infra/secrets/store.ts";
+import { SettingsError } from "../../infra/settings/problem.ts";
+import { editStashes, secret as encrypted } from "../engine/edit-state.ts";
+import { Failure } from "../terminal/output.ts";
+import { outputOf } from "../engine/secret-slots.ts";
+import type { Resource } from "../engine/stack.ts";
+
+/** A rotation of a secret that something else holds, too, so that it takes more than one step. */
+export interface OpenRotation {
+  secret: SecretName;
+  /** When it began, by ISO 8601. */
+  begun: string;
+  /** True once everything uses the new value; the old one is kept until somebody says that it may go. */
+  isApplied: boolean;
+  from: string;
+  to: string;
+}
+
+/** What a stack remembers of rotations, in its state. */
+export interface Rotations {
+  open?: OpenRotation;
+  /** Keyed hashes of the values that were rotated away. */
+  retired: Partial<Record<SecretName, string[]>>;
+}
+
+/** What the stack remembers. Of resources whose secrets are not in the clear, `from` and `to` are of no use. */
+export function rotationsIn(resources: readonly Resource[]): Rotations {
+  const stored = outputOf(resources, ROTATIONS, "output") as Partial<Rotations> | undefined;
+  return { retired: {}, ...stored };
+}
+
+/**
+ * Keeps in the state what there is to remember in the place of what there was and, in the same step, what secrets are in
+ * use from now on. Throws Failure when another run has changed it meanwhile.
+ */
+export async function keepRotations(
+  stack: string,
+  before: Rotations,
+  { open, retired }: Rotations,
+  inUse: Partial<Record<SecretName, string>> = {},
+): Promise<void> {
+  const slots = Object.entries(inUse).map(([name, value]) => [
+    slotName("secrets", name as SecretName),
+    encrypted(value),
+  ]);
+  const stored = {
+    retired,
+    ...(open && { open: { ...open, from: encrypted(open.from), to: encrypted(open.to) } }),
+  };
+  await editStashes(stack, { [ROTATIONS]: stored, ...(Object.fromEntries(slots) as object) }, (resources) => {
+    if (mark(rotationsIn(resources)) === mark(before)) return;
+    throw new Failure(
+      `Another run has rotated a secret of the stack ${stack} meanwhile. Run the same command again.`,
+    );
+  });
+}
+
+/** What tells one from another, without values. */
+function mark({ open, retired }: Rotations): string {
+  return JSON.stringify([open?.secret, open?.begun, open?.isApplied, Object.entries(retired).sort()]);
+}
+
+/** The same, with these values among those that were rotated away. */
+export function withRetired(
+  rotations: Rotations,
+  values: Partial<Record<SecretName, string>>,
+  hashKey: string,
+): Rotations {
+  const retired = { ...rotations.retired };
+  for (const [name, value] of Object.entries(values) as [SecretName, string][]) {
+    const hash = keyedHash(hashKey, [name, value]);
+    retired[name] = [...(retired[name] ?? []).filter((other) => other !== hash), hash];
+  }
+  return { ...rotations, retired };
+}
+
+/** Throws SettingsError when one of these values, which somebody wants to have in use, was rotated away. */
+export function refuseRetired(
+  { retired }: Rotations,
+  values: Partial<Record<SecretName, string>>,
+  { hashKey, stack }: { hashKey: string; stack: string },
+): void {
+  const old = (Object.entries(values) as [SecretName, string][]).filter(([name, value]) =>
+    retired[name]?.includes(keyedHash(hashKey, [name, value])),
+  );
+  if (old.length === 0) return;
+  const place = `npx -- rejourney secrets export --env-file in-use.env --stack ${stack}`;
+  throw new SettingsError(
+    old.map(([key]) => ({
+      key,
+      what: "holds a value that was rotated away, so that it may be known to somebody",
+      mend: `take the one in use, from: ${place}; or a new one: npx rejourney secrets rotate ${key} --stack ${stack}`,
+    })),
+  );
+}
+
+/** Throws Failure when a rotation was ended in the middle: nothing but itself goes on from there. */
+export function needNoOpenRotation(resources: readonly Resource[], stack: string): void {
+  const { open } = rotationsIn(resources);
+  if (open === undefined || open.isApplied) return;
+  throw new Failure(
+    `The rotation of ${open.secret} that began at ${open.begun} is not through; nothing was changed.\n` +
+      `  Mend: npx rejourney secrets rotate ${open.secret} --stack ${stack}`,
+  );
+}

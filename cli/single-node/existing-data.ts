@@ -1,0 +1,108 @@
+import { GENERATED_SECRETS, type SecretName } from "../../infra/app/secrets.ts";
+import type { DockerSettings } from "../../infra/settings/load.ts";
+import { openKeyRef } from "../../infra/storage/key-ref.ts";
+import { databaseIn, postgresVolume, rowsOf } from "./database.ts";
+import { Failure, log } from "../terminal/output.ts";
+import { bundleName } from "../state/recovery-bundle.ts";
+import { rotationsIn } from "../secrets/rotation-record.ts";
+import { secretsInUse } from "../engine/secret-slots.ts";
+import type { Resource } from "../engine/stack.ts";
+
+const ANOTHER_COPY = "when another copy of this project deployed it";
+
+type Secrets = Partial<Record<SecretName, string>>;
+
+/**
+ * Where there is a database already: throws Failure unless the secrets that are going to be used open it. So a lost
+ * state or `.env` never makes new ones for it, and no wrong password gets into the state.
+ */
+export async function needKeysOfData(
+  settings: DockerSettings,
+  resources: readonly Resource[],
+): Promise<void> {
+  // In the middle of a rotation, the data may have one value or the other; what goes on with that looks at it itself.
+  if (rotationsIn(resources).open?.isApplied === false) return;
+  const found = await databaseIn(settings);
+  if (found === "none") return;
+  if (found !== "ours")
+    throw new Failure(
+      `The volume ${postgresVolume(settings)} holds a database of PostgreSQL ${found}, which the image of postgres would not find: it would begin with an empty one; nothing was changed.\n` +
+        `  Mend: set rejourney:images back to an image of PostgreSQL ${found}`,
+    );
+  const inUse = resources.length === 0 ? {} : await secretsInUse(settings.stack);
+  const isKnown = inUse.POSTGRES_PASSWORD !== undefined;
+  const secrets: Secrets = { ...settings.secrets, ...inUse };
+  const missing = GENERATED_SECRETS.filter((name) => secrets[name] === undefined);
+  if (!isKnown && missing.length > 0) throw lost(settings, missing);
+  await needOpens(settings, secrets, isKnown ? "the state" : "the settings");
+}
+
+function lost(settings: DockerSettings, missing: readonly SecretName[]): Failure {
+  const bundle = bundleName(settings.stack);
+  return new Failure(
+    `The volume ${postgresVolume(settings)} holds a database, and this project has no state with its secrets; .env lacks ${missing.join(", ")}. New ones would not open it; nothing was changed.\n` +
+      ways([
+        ["with the recovery bundle", `npx rejourney recover ${bundle} --key recovery.key`],
+        ["with the .env that it ran with", "put it back, then npm run up"],
+        [
+          "with POSTGRES_PASSWORD and STORAGE_ENCRYPTION_KEY alone",
+          "put them into .env, npx rejourney secrets generate, npm run up",
+        ],
+        [
+          ANOTHER_COPY,
+          "run npm run up there; or set rejourney:projectName here, for a deployment of its own",
+        ],
+        ["to give the data up", `npm run down -- --stack ${settings.stack} --delete-data`],
+      ]),
+  );
+}
+
+async function needOpens(settings: DockerSettings, secrets: Secrets, source: string): Promise<void> {
+  let rows: string[];
+  try {
+    rows = await rowsOf(
+      settings,
+      secrets,
+      "select id, key_ref from storage_endpoints where key_ref is not null",
+    );
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    throw new Failure(
+      `POSTGRES_PASSWORD in ${source} does not open the database in the volume ${postgresVolume(settings)}; nothing was changed. PostgreSQL says: ${error.message}\n` +
+        otherSecrets(settings),
+    );
+  }
+  const key = secrets.STORAGE_ENCRYPTION_KEY ?? "";
+  const closed = rows.map((row) => row.split("|") as [string, string]).filter(([, ref]) => !opens(ref, key));
+  if (closed.length === 0) return;
+  const ids = closed.map(([id]) => id).join(", ");
+  if (closed.length === rows.length)
+    throw new Failure(
+      `STORAGE_ENCRYPTION_KEY in ${source} opens no key_ref of storage_endpoints (rows ${ids}); nothing was changed.\n` +
+        otherSecrets(settings),
+    );
+  log(`Warning: STORAGE_ENCRYPTION_KEY does not open the key_ref of these rows of storage_endpoints: ${ids}`);
+}
+
+function otherSecrets({ stack }: DockerSettings): string {
+  return ways([
+    [ANOTHER_COPY, "run npm run up there; or set rejourney:projectName here, for a deployment of its own"],
+    [
+      "when the state is an old one",
+      `move .rejourney away, then npx rejourney recover ${bundleName(stack)} --key recovery.key`,
+    ],
+  ]);
+}
+
+function ways(ways: readonly (readonly [string, string])[]): string {
+  return ways.map(([when, command]) => `  Mend, ${when}: ${command}`).join("\n");
+}
+
+function opens(keyRef: string, key: string): boolean {
+  try {
+    openKeyRef(keyRef, key);
+    return true;
+  } catch {
+    return false;
+  }
+}

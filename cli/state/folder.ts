@@ -1,0 +1,101 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, globSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join, relative, resolve } from "node:path";
+import { parse } from "yaml";
+import { projectRoot } from "../../infra/settings/sources.ts";
+import { Failure, log } from "../terminal/output.ts";
+
+/** What this project keeps on the operator's machine; git ignores it. */
+export const localFolder = join(projectRoot, ".rejourney");
+export const passphraseFile = join(localFolder, "passphrase");
+
+/**
+ * The folder of the state, by PULUMI_BACKEND_URL or else Pulumi.yaml; undefined when a backend elsewhere keeps it. A
+ * relative one is below the project's folder.
+ */
+export function stateFolder(): string | undefined {
+  const { backend } = parse(readFileSync(join(projectRoot, "Pulumi.yaml"), "utf8")) as {
+    backend?: { url?: string };
+  };
+  const { PULUMI_BACKEND_URL: named = "" } = process.env;
+  const url = named === "" ? backend?.url : named;
+  if (url?.startsWith("file://") !== true) return undefined;
+  return resolve(projectRoot, url.slice("file://".length).replace(/^~(?=\/|$)/, homedir()));
+}
+
+/** The file in which the local backend keeps a stack. */
+export function stateFile(state: string, stack: string): string {
+  return join(state, ".pulumi", "stacks", "rejourney", `${stack}.json`);
+}
+
+/**
+ * A copy of `Pulumi.<stack>.yaml` for the engine, which writes the salt of the passphrase into its file: a committed
+ * salt would belong to one machine alone. A salt that the user has committed is taken over.
+ */
+export function configFile(stack: string): string {
+  const committed = readFileSync(stackFile(stack), "utf8");
+  const copy = join(localFolder, `Pulumi.${stack}.yaml`);
+  const salt =
+    existsSync(copy) && !SALT.test(committed) ? SALT.exec(readFileSync(copy, "utf8"))?.[0] : undefined;
+  mkdirSync(localFolder, { recursive: true, mode: 0o700 });
+  writeFileSync(copy, salt === undefined ? committed : `${committed.replace(/\n*$/, "\n")}${salt}\n`);
+  return copy;
+}
+
+/** `Pulumi.<stack>.yaml`. */
+export function stackFile(stack: string): string {
+  return join(projectRoot, `Pulumi.${stack}.yaml`);
+}
+
+const SALT = /^encryptionsalt:.*$/m;
+
+/**
+ * The variables by which the engine finds its passphrase; makes one at first use. Throws Failure when there is
+ * something already that another passphrase encrypts.
+ */
+export function passphrase(): Record<string, string> {
+  const { PULUMI_CONFIG_PASSPHRASE: given, PULUMI_CONFIG_PASSPHRASE_FILE: file } = process.env;
+  if (given !== undefined || file !== undefined) return {};
+  if (existsSync(passphraseFile)) return { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile };
+  const state = stateFolder();
+  // A backend elsewhere may have no need of a passphrase, and has its own words where it does.
+  if (state === undefined) return {};
+  const encrypted = [...globSync(stateFile(state, "*")), ...globSync(stackFile("*")).filter(isSalted)];
+  if (encrypted.length > 0)
+    throw new Failure(
+      `The passphrase that encrypts ${relative(projectRoot, encrypted[0]!)} is not here; nothing was changed.\n` +
+        `  Mend: put a copy of it back as ${passphraseFile}, or name one by PULUMI_CONFIG_PASSPHRASE_FILE`,
+    );
+  makePassphrase();
+  return { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile };
+}
+
+/** The passphrase in use; undefined when there is none. */
+export function passphraseText(): string | undefined {
+  const { PULUMI_CONFIG_PASSPHRASE: given, PULUMI_CONFIG_PASSPHRASE_FILE: named } = process.env;
+  if (given !== undefined) return given;
+  const file = named ?? passphraseFile;
+  return existsSync(file) ? readFileSync(file, "utf8").trim() : undefined;
+}
+
+function isSalted(file: string): boolean {
+  return SALT.test(readFileSync(file, "utf8"));
+}
+
+function makePassphrase(): void {
+  mkdirSync(localFolder, { recursive: true, mode: 0o700 });
+  const partial = `${passphraseFile}.${process.pid}`;
+  writeFileSync(partial, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flush: true });
+  try {
+    linkSync(partial, passphraseFile); // unlike a rename, this never replaces what another run has made meanwhile
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  } finally {
+    rmSync(partial);
+  }
+  log(
+    `Made a passphrase, which encrypts the secrets in the state: ${passphraseFile}\n` +
+      "  Nobody opens the state without it; the recovery bundle, with which `up` ends, holds a copy.",
+  );
+}

@@ -1,0 +1,94 @@
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { Decrypter, Encrypter, generateIdentity, identityToRecipient } from "age-encryption";
+import { envPath, projectRoot, takenPath } from "../../infra/settings/sources.ts";
+import { Failure, log } from "../terminal/output.ts";
+import { replaceFile } from "./replace-file.ts";
+import { localFolder, passphraseText, stackFile } from "./folder.ts";
+
+/** All that brings a stack back on another machine, but for the data. */
+export interface Bundle {
+  version: 1;
+  stack: string;
+  /** Opens the secrets in the state; absent where the backend needs none. */
+  passphrase?: string | undefined;
+  /** What `pulumi stack export` says: every secret in it is encrypted. */
+  state: string;
+  /** Texts of files, by their path below the project's folder. */
+  files: Record<string, string>;
+}
+
+/** The age identity that opens the bundles. */
+export const recoveryKeyFile = join(localFolder, "recovery.key");
+
+/** A bundle's name, in the folder .rejourney and in messages. */
+export function bundleName(stack: string): string {
+  return `recovery-${stack}.age`;
+}
+
+/**
+ * Writes the bundle of a stack with this export of its state, encrypted to the recovery key, which is made at first use, and opens what it wrote to
+ * prove it. The bundle before stays where that fails. The result is the bundle's path.
+ */
+export async function writeBundle(stack: string, state: string): Promise<string> {
+  const target = join(localFolder, bundleName(stack));
+  const isFirst = [target, recoveryKeyFile].some((path) => !existsSync(path));
+  const key = await recoveryKey();
+  const paths = [stackFile(stack), takenPath(stack), ...(isBelow(envPath()) ? [envPath()] : [])];
+  const files = paths
+    .filter((path) => existsSync(path))
+    .map((path) => [relative(projectRoot, path), readFileSync(path, "utf8")]);
+  const bundle: Bundle = {
+    version: 1,
+    stack,
+    passphrase: passphraseText(),
+    state,
+    files: Object.fromEntries(files) as Record<string, string>,
+  };
+  const text = JSON.stringify(bundle);
+  const encrypter = new Encrypter();
+  encrypter.addRecipient(await identityToRecipient(key));
+  const encrypted = await encrypter.encrypt(text);
+  if (JSON.stringify(await opened(encrypted, key)) !== text)
+    throw new Failure("The recovery bundle does not open to what went in; the one before was kept.");
+  replaceFile(target, encrypted);
+  if (isFirst)
+    log(
+      "Made a recovery bundle and tried that it opens. Copy both files elsewhere, to two different places:\n" +
+        `  once (to a password manager, say): ${recoveryKeyFile}\n` +
+        `  after each up:                     ${target}`,
+    );
+  return target;
+}
+
+/** The content of a bundle. Throws Failure when the key does not fit, or the file is damaged. */
+export async function readBundle(path: string, keyPath: string): Promise<Bundle> {
+  for (const file of [path, keyPath]) if (!existsSync(file)) throw new Failure(`${file} is not there.`);
+  try {
+    return await opened(readFileSync(path), readFileSync(keyPath, "utf8"));
+  } catch {
+    throw new Failure(
+      `${path} does not open with the key in ${keyPath}: it belongs to another key, or is damaged. Nothing was changed.`,
+    );
+  }
+}
+
+async function opened(encrypted: Uint8Array, key: string): Promise<Bundle> {
+  const decrypter = new Decrypter();
+  decrypter.addIdentity(key.trim());
+  const bundle = JSON.parse(await decrypter.decrypt(encrypted, "text")) as Bundle;
+  if (bundle.version !== 1) throw new Error("unknown version");
+  return bundle;
+}
+
+async function recoveryKey(): Promise<string> {
+  if (!existsSync(recoveryKeyFile)) {
+    mkdirSync(dirname(recoveryKeyFile), { recursive: true, mode: 0o700 });
+    replaceFile(recoveryKeyFile, `${await generateIdentity()}\n`);
+  }
+  return readFileSync(recoveryKeyFile, "utf8").trim();
+}
+
+function isBelow(path: string): boolean {
+  return !relative(projectRoot, path).startsWith("..");
+}

@@ -1,0 +1,89 @@
+import { Compose } from "../../infra/docker/compose.ts";
+import { type DockerSettings, type KubernetesSettings, loadSettings } from "../../infra/settings/load.ts";
+import { NAMESPACE } from "../../infra/manifest.ts";
+import { fileInput } from "../../infra/settings/sources.ts";
+import { needDocker } from "../../tools/setup/docker.ts";
+import { ask, confirm } from "../terminal/confirm.ts";
+import { inWords } from "../engine/pulumi-cli.ts";
+import type { Options } from "../main.ts";
+import { Failure, log } from "../terminal/output.ts";
+import { Progress, summary } from "../engine/progress.ts";
+import { deployedProject, needSameProject } from "../terminal/service-report.ts";
+import { type OpenStack, openStack } from "../engine/stack.ts";
+
+export interface DownOptions extends Options {
+  yes: boolean;
+  deleteData: boolean;
+  confirm?: string;
+}
+
+/** Removes what runs, and with `deleteData` the volumes. The secrets in the state stay. */
+export async function down(options: DownOptions): Promise<void> {
+  const settings = loadSettings(fileInput(options.stack));
+  await (settings.target === "docker" ? downSingleNode(settings, options) : downCluster(settings, options));
+}
+
+async function downSingleNode(settings: DockerSettings, options: DownOptions): Promise<void> {
+  const { stack: name, json, deleteData } = options;
+  await (deleteData ? confirmDeletion(options) : confirmRemoval(options));
+  const open = await openStack(name);
+  const deployed = deployedProject(open.resources);
+  if (deployed !== undefined) needSameProject(deployed, settings);
+  await needDocker();
+  const changes = await destroyed(open);
+  // A first run that failed has left containers which are not on record.
+  await new Compose(settings.projectName).down({ volumes: deleteData });
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ stack: name, summary: changes, dataDeleted: deleteData })}\n`);
+    return;
+  }
+  const kept = deleteData
+    ? "The data is deleted. The secrets are kept, encrypted, in .rejourney; npm run up starts with an empty database."
+    : "Data and secrets are kept. npm run up brings everything back.";
+  process.stdout.write(`${summary(changes, true)}\n${kept}\n`);
+}
+
+async function downCluster(settings: KubernetesSettings, options: DownOptions): Promise<void> {
+  const { needSameCluster, reachedCluster } = await import("../cluster/preflight.ts");
+  const { stack: name, json } = options;
+  if (options.deleteData)
+    throw new Failure(
+      `The data of a cluster is not deleted from here; nothing was changed.\n` +
+        `  Mend: npm run down -- --stack ${name}, then kubectl delete namespace ${NAMESPACE}; volumes are kept by their PersistentVolumes`,
+    );
+  await confirmRemoval(options);
+  const api = await reachedCluster(settings);
+  const open = await openStack(name);
+  await needSameCluster(api, open.resources, settings);
+  const changes = await destroyed(open);
+  if (json)
+    process.stdout.write(`${JSON.stringify({ stack: name, summary: changes, dataDeleted: false })}\n`);
+  else
+    process.stdout.write(
+      `${summary(changes, true)}\nData and secrets are kept. npm run up -- --stack ${name} brings everything back.\n`,
+    );
+}
+
+/** Takes down what is not protected; how many resources that was. */
+async function destroyed({ stack, options }: OpenStack): Promise<Partial<Record<string, number>>> {
+  const progress = new Progress(log);
+  const { onEvent } = progress;
+  const run = stack.destroy({ ...options, onEvent, excludeProtected: true });
+  await inWords(run, () => progress.failed);
+  return progress.counts;
+}
+
+async function confirmRemoval({ stack, yes }: DownOptions): Promise<void> {
+  if (yes || (await confirm(`This takes down the stack ${stack}; its data and secrets stay. Go on?`))) return;
+  throw new Failure(
+    `Nothing was changed. To go on without being asked: npm run down -- --stack ${stack} --yes`,
+  );
+}
+
+async function confirmDeletion({ stack, confirm: given }: DownOptions): Promise<void> {
+  const question = `This deletes the database and all recordings of ${stack}. Type the stack's name to go on: `;
+  if ((given ?? (await ask(question))) === stack) return;
+  throw new Failure(
+    `Nothing was changed. To delete the data without being asked: npm run down -- --stack ${stack} --delete-data --confirm ${stack}`,
+  );
+}

@@ -1,0 +1,50 @@
+import type { KubernetesSettings } from "../../infra/settings/load.ts";
+import { inWords } from "../engine/pulumi-cli.ts";
+import type { Options } from "../main.ts";
+import { Failure, log } from "../terminal/output.ts";
+import { Progress, shown, summary } from "../engine/progress.ts";
+import { slotsToFill } from "../engine/secret-slots.ts";
+import { type OpenStack, openStack } from "../engine/stack.ts";
+import { checkedSettings } from "./up.ts";
+
+/** Shows what `up` would change; changes nothing. */
+export async function preview({ stack: name, json }: Options): Promise<void> {
+  const settings = checkedSettings(name);
+  const open = await openStack(name);
+  const refresh = settings.target === "kubernetes" && (await answers(settings, open));
+  const { changes, counts } = await previewed(open, refresh);
+  const slots = await slotsToFill(open.resources, settings);
+  if (json) {
+    process.stdout.write(
+      `${JSON.stringify({ stack: name, summary: counts, changes, filled: slots.map(({ secret }) => secret) })}\n`,
+    );
+    return;
+  }
+  for (const change of changes) process.stdout.write(`${shown(change)}\n`);
+  for (const { secret, before } of slots)
+    process.stdout.write(`± ${secret}, which was ${before}, gets the value of its source\n`);
+  process.stdout.write(`${summary(counts, false)}\n`);
+}
+
+/** What a run of the engine would change. `refresh` compares with the cluster, too. */
+export async function previewed({ stack, options }: OpenStack, refresh: boolean): Promise<Progress> {
+  const progress = new Progress(log);
+  const { onEvent } = progress;
+  const run = stack.preview({ ...options, onEvent, refresh });
+  await inWords(run, () => progress.failed);
+  return progress;
+}
+
+/**
+ * Whether the cluster can tell what somebody has changed by hand. Where it does not answer, the state alone is compared.
+ * Throws Failure when it is another cluster.
+ */
+async function answers(settings: KubernetesSettings, { resources }: OpenStack): Promise<boolean> {
+  const { needSameCluster, reachedCluster } = await import("../cluster/preflight.ts");
+  const api = await reachedCluster(settings).catch((error: unknown) => {
+    if (error instanceof Failure) return undefined;
+    throw error;
+  });
+  if (api !== undefined) await needSameCluster(api, resources, settings);
+  return api !== undefined;
+}

@@ -1,0 +1,100 @@
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join, resolve, sep } from "node:path";
+import { projectRoot } from "../../infra/settings/sources.ts";
+import { pulumi } from "../engine/pulumi-cli.ts";
+import { Failure } from "../terminal/output.ts";
+import { type Bundle, readBundle, recoveryKeyFile } from "../state/recovery-bundle.ts";
+import { replaceFile } from "../state/replace-file.ts";
+import { secretsInUse } from "../engine/secret-slots.ts";
+import { openStack } from "../engine/stack.ts";
+import { localFolder, passphraseFile, passphraseText, stateFile, stateFolder } from "../state/folder.ts";
+
+export interface RecoverOptions {
+  key?: string;
+  json: boolean;
+}
+
+/**
+ * Puts back what a recovery bundle holds, and tries that its secrets open. Replaces no state that has resources and no
+ * passphrase that another state needs; a `.env` that is there stays, and another file that differs is kept beside.
+ */
+export async function recover(path: string, { key, json }: RecoverOptions): Promise<void> {
+  const keyPath = key === undefined ? recoveryKeyFile : resolve(key);
+  const bundle = await readBundle(resolve(path), keyPath);
+  const { stack } = bundle;
+  refuseToReplace(bundle);
+  const written: string[] = [];
+  const put = (name: string, text: string) => {
+    const target = resolve(projectRoot, name);
+    if (!target.startsWith(projectRoot + sep)) throw new Failure(`The bundle would write ${target}.`);
+    const before = existsSync(target) ? readFileSync(target, "utf8") : undefined;
+    if (before === text || (before !== undefined && name === ".env")) return;
+    mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+    if (before !== undefined) replaceFile(`${target}.before-recovery`, before);
+    replaceFile(target, text);
+    written.push(name);
+  };
+  for (const [name, text] of Object.entries(bundle.files)) put(name, text);
+  if (bundle.passphrase !== undefined && passphraseText() !== bundle.passphrase) {
+    forgetEmptyStates();
+    mkdirSync(localFolder, { recursive: true, mode: 0o700 });
+    replaceFile(passphraseFile, `${bundle.passphrase}\n`);
+    written.push(".rejourney/passphrase");
+  }
+  const { resources } = await openStack(stack);
+  if (resources.length > 0) throw stateIsHere(stack);
+  await pulumi(["stack", "import", "--stack", stack], bundle.state);
+  const names = Object.keys(await secretsInUse(stack));
+  if (!existsSync(recoveryKeyFile)) replaceFile(recoveryKeyFile, readFileSync(keyPath, "utf8"));
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ stack, written, secrets: names })}\n`);
+    return;
+  }
+  process.stdout.write(
+    `The state of ${stack} is back, and its ${names.length} secrets open. Written: ${[...written, "the state"].join(", ")}.\nNext: npm run up\n`,
+  );
+}
+
+/** Before anything is written. */
+function refuseToReplace({ stack, passphrase }: Bundle): void {
+  const isGiven =
+    (process.env.PULUMI_CONFIG_PASSPHRASE ?? process.env.PULUMI_CONFIG_PASSPHRASE_FILE) !== undefined;
+  if (isGiven && passphraseText() !== passphrase)
+    throw new Failure(
+      "PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE gives another passphrase than the bundle's; nothing was changed.\n" +
+        "  Mend: unset it, or give the bundle's",
+    );
+  const state = stateFolder();
+  if (state === undefined) return;
+  if (hasResources(stateFile(state, stack))) throw stateIsHere(stack);
+  const others = globSync(stateFile(state, "*")).filter(hasResources);
+  if (others.length > 0 && passphraseText() !== passphrase)
+    throw new Failure(
+      `${others[0]} belongs to another passphrase than the bundle; nothing was changed.\n` +
+        "  Mend: recover into a fresh clone of this project",
+    );
+}
+
+function stateIsHere(stack: string): Failure {
+  return new Failure(
+    `There is a state of ${stack} here already; nothing was changed.\n` +
+      "  Mend: npm run up goes on with it; to give it up, move the folder .rejourney away, then run the same command again",
+  );
+}
+
+function hasResources(file: string): boolean {
+  if (!existsSync(file)) return false;
+  const { checkpoint } = JSON.parse(readFileSync(file, "utf8")) as {
+    checkpoint?: { latest?: { resources?: unknown[] } | null };
+  };
+  return (checkpoint?.latest?.resources ?? []).length > 0;
+}
+
+/** A run that came to nothing has made a passphrase, and an empty state that it encrypts. */
+function forgetEmptyStates(): void {
+  const state = stateFolder();
+  if (state === undefined) return;
+  for (const file of globSync([stateFile(state, "*"), join(localFolder, "Pulumi.*.yaml")]))
+    for (const path of [file, `${file}.attrs`, `${file}.bak`, `${file}.bak.attrs`])
+      rmSync(path, { force: true });
+}

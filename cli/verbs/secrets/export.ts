@@ -1,0 +1,39 @@
+import { existsSync } from "node:fs";
+import { envLine } from "../../../infra/settings/env.ts";
+import { envPath } from "../../../infra/settings/sources.ts";
+import { confirm } from "../../terminal/confirm.ts";
+import type { Options } from "../../main.ts";
+import { Failure } from "../../terminal/output.ts";
+import { replaceFile } from "../../state/replace-file.ts";
+import { revealedResources, valuesIn } from "../../engine/secret-slots.ts";
+import { outputsOf } from "../../engine/stack.ts";
+
+export interface ExportOptions extends Options {
+  yes: boolean;
+}
+
+/** Makes `.env` again from what the stack holds. Throws Failure, with nothing written, where one is there already. */
+export async function secretsExport({ stack, json, yes }: ExportOptions): Promise<void> {
+  const path = envPath();
+  if (existsSync(path))
+    throw new Failure(
+      `${path} is there already; nothing was changed.\n  Mend: move it away, or name another file by --env-file`,
+    );
+  const revealed = await revealedResources(stack);
+  const beside = (outputsOf(revealed).environment ?? {}) as Record<string, string>;
+  const values = Object.entries({ ...beside, ...valuesIn(revealed) });
+  const lines = values.map(([name, value]) => {
+    const line = envLine(name, value);
+    if (line !== undefined) return line;
+    throw new Failure(
+      `The value of ${name} cannot stand in an .env file: it has every kind of quote, or a carriage return. Nothing was written.`,
+    );
+  });
+  const question = `This writes ${lines.length} values of the stack ${stack}, secrets among them, in plain text to ${path}. Go on?`;
+  if (!yes && !(await confirm(question)))
+    throw new Failure("Nothing was written. To write it without being asked: the same command with --yes");
+  replaceFile(path, lines.map((line) => `${line}\n`).join(""));
+  const names = values.map(([name]) => name);
+  if (json) process.stdout.write(`${JSON.stringify({ stack, file: path, names })}\n`);
+  else process.stdout.write(`Wrote ${names.length} values to ${path}, readable by its owner alone.\n`);
+}

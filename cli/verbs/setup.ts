@@ -1,0 +1,51 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Images } from "../../infra/app/images.ts";
+import { composeProject } from "../../infra/docker/project.ts";
+import { yamlText } from "../../infra/yaml.ts";
+import { type DockerSettings, loadDockerSettings } from "../../infra/settings/load.ts";
+import { fileInput, projectRoot } from "../../infra/settings/sources.ts";
+import { ensureDocker } from "../../tools/setup/docker.ts";
+import { confirmUnless } from "../terminal/confirm.ts";
+import { obtainImages, SAMPLE_RELEASE } from "../single-node/images.ts";
+import type { Options } from "../main.ts";
+import { log } from "../terminal/output.ts";
+import { replaceFile } from "../state/replace-file.ts";
+
+export interface SetupOptions extends Options {
+  yes: boolean;
+}
+
+/** Gets what the single node needs on this machine: Docker Engine, Compose and the images. Starts no container. */
+export async function setup({ stack, json, yes }: SetupOptions): Promise<void> {
+  const settings = loadDockerSettings(fileInput(stack));
+  for (const warning of settings.warnings) log(`Warning: ${warning}`);
+  await ensureDocker({ log, confirm: confirmUnless(yes) });
+  const made = await obtainImages(settings);
+  const path = join(".rejourney", stack, "images.yml");
+  if (made === undefined) rmSync(join(projectRoot, path), { force: true });
+  else writeOverride(join(projectRoot, path), settings, made);
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ stack, made: made ?? null, override: made ? path : null })}\n`);
+    return;
+  }
+  const files = ["docker-compose.selfhosted.yml", ...(made === undefined ? [] : [path])];
+  const steps = [
+    "npx rejourney secrets generate",
+    ...(settings.release === undefined
+      ? [`echo REJOURNEY_RELEASE=${made === undefined ? "<release>" : SAMPLE_RELEASE} >> .env`]
+      : []),
+    `docker compose ${files.map((file) => `-f ${file} `).join("")}--env-file .env up -d --wait`,
+  ];
+  process.stdout.write(
+    `Docker and the images are there. Next:\n${steps.map((step) => `  ${step}\n`).join("")}`,
+  );
+}
+
+/** A Compose file that, given after the rendered one, puts other images in the place of its own. */
+function writeOverride(path: string, settings: DockerSettings, takenImages: Images): void {
+  const { services } = composeProject({ ...settings, takenImages });
+  const entries = Object.entries(services).map(([name, { image }]) => [name, { image }]);
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  replaceFile(path, yamlText({ services: Object.fromEntries(entries) as unknown }));
+}

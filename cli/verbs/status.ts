@@ -1,0 +1,54 @@
+import { containersOf } from "../../infra/docker/containers.ts";
+import { type KubernetesSettings, loadSettings } from "../../infra/settings/load.ts";
+import { fileInput } from "../../infra/settings/sources.ts";
+import { needDocker } from "../../tools/setup/docker.ts";
+import type { Options } from "../main.ts";
+import { Failure } from "../terminal/output.ts";
+import {
+  deployedProject,
+  needWellContainers,
+  report,
+  type ServiceReport,
+  table,
+} from "../terminal/service-report.ts";
+import { deployedResources, type Resource } from "../engine/stack.ts";
+
+/** Shows how each service does; fails when one is not as the stack says. Changes nothing. */
+export async function status({ stack, json }: Options): Promise<void> {
+  const settings = loadSettings(fileInput(stack));
+  const resources = await deployedResources(stack);
+  const { services, needWell } =
+    settings.target === "docker" ? await containers(stack, resources) : await pods(settings, resources);
+  process.stdout.write(json ? `${JSON.stringify({ stack, services })}\n` : table(services));
+  await needWell();
+}
+
+interface Found {
+  services: ServiceReport[];
+  /** Throws Failure when a service is not as the stack says. */
+  needWell: () => void | Promise<void>;
+}
+
+async function containers(stack: string, resources: readonly Resource[]): Promise<Found> {
+  const project = deployedProject(resources);
+  if (project === undefined) throw down(stack);
+  await needDocker();
+  const services = report(project, await containersOf(project.name));
+  return { services, needWell: () => needWellContainers(services, stack, project.name) };
+}
+
+async function pods(settings: KubernetesSettings, resources: readonly Resource[]): Promise<Found> {
+  const { needSameCluster, reachedCluster } = await import("../cluster/preflight.ts");
+  const { clusterServices, needWellPods } = await import("../cluster/services.ts");
+  const { stack } = settings;
+  const api = await reachedCluster(settings);
+  await needSameCluster(api, resources, settings);
+  const services = await clusterServices(api, resources);
+  if (services.length === 0) throw down(stack);
+  return { services, needWell: () => needWellPods(services, stack, api) };
+}
+
+function down(stack: string): Failure {
+  const up = stack === "selfhosted" ? "npm run up" : `npm run up -- --stack ${stack}`;
+  return new Failure(`The stack ${stack} is down; its data and secrets are kept. Next: ${up}`);
+}
