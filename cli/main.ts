@@ -3,24 +3,20 @@ import { Argument, Command, CommanderError, Option } from "commander";
 import { ExecaError } from "execa";
 import { SECRET_NAMES, type SecretName } from "../infra/app/secrets.ts";
 import { ClusterError } from "../infra/kubernetes/errors.ts";
+import { DEFAULT_STACK } from "../infra/settings/command.ts";
 import { SettingsError } from "../infra/settings/problem.ts";
 import { SetupError } from "../tools/setup/error.ts";
 import { Failure } from "./terminal/output.ts";
 import { render } from "./verbs/render.ts";
-import { secretsCheck, secretsGenerate } from "./verbs/secrets/check.ts";
+import { secretsCheck } from "./verbs/secrets/check.ts";
+import { secretsGenerate } from "./verbs/secrets/generate.ts";
 import type { DownOptions } from "./verbs/down.ts";
 import type { RecoverOptions } from "./verbs/recover.ts";
 import type { ExportOptions } from "./verbs/secrets/export.ts";
 import type { RotateOptions } from "./verbs/secrets/rotate.ts";
 import type { SyncOptions } from "./verbs/secrets/sync.ts";
 import type { SetupOptions } from "./verbs/setup.ts";
-import type { UpOptions } from "./verbs/up.ts";
-
-/** What every verb on a stack takes. */
-export interface Options {
-  stack: string;
-  json: boolean;
-}
+import type { Options, UpOptions } from "./terminal/options.ts";
 
 const program = new Command("rejourney")
   .description("Puts Rejourney into production.")
@@ -32,7 +28,7 @@ function verb(parent: Command, name: string, description: string): Command {
   return parent
     .command(name)
     .description(description)
-    .addOption(new Option("--stack <name>", "the stack").default("selfhosted"))
+    .addOption(new Option("--stack <name>", "the stack").default(DEFAULT_STACK))
     .addOption(new Option("--env-file <file>", "read and write this file instead of .env"))
     .addOption(new Option("--json", "print the result as JSON").default(false))
     .hook("preAction", (_, command) => {
@@ -70,7 +66,9 @@ program
   );
 program
   .command("render")
-  .description("write docker-compose.selfhosted.yml from the settings of the stack selfhosted")
+  .description(
+    "write docker-compose.selfhosted.yml and k8s/ from the settings of the stacks selfhosted and prod",
+  )
   .option("--check", "change nothing; fail when the file is not what the program renders", false)
   .action(render);
 const secrets = program.command("secrets").description("check, make, change and bring out secrets");

@@ -1,13 +1,14 @@
 import type { Resource } from "@pulumi/pulumi";
 import { keepsRecords, type ZoneSettings } from "../infra/edge/dns-plan.ts";
 import { KubernetesDeployment } from "../infra/kubernetes/deployment.ts";
+import { SECRET_STORE } from "../infra/secrets/names.ts";
 import { SecretStore } from "../infra/secrets/store.ts";
 import type { KubernetesSettings } from "../infra/settings/load.ts";
 import { outputs } from "./outputs.ts";
 
 /** The distributed deployment: its secrets, the application on the cluster, then the names that lead to it. */
 export async function prod(settings: KubernetesSettings) {
-  const store = new SecretStore("secrets", {
+  const store = new SecretStore(SECRET_STORE, {
     sources: settings.secrets,
     notGenerated: settings.notGenerated,
   });

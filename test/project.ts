@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { ROTATIONS } from "../infra/secrets/store.ts";
+import { rotationsName } from "../infra/secrets/names.ts";
 import { projectRoot } from "../infra/settings/sources.ts";
 import { ensureEngine } from "../tools/setup/engine.ts";
 
@@ -147,7 +147,7 @@ export class TestProject {
   async secrets(): Promise<Record<string, string>> {
     const { resources } = await this.state("--show-secrets");
     const slots = resources.filter(
-      ({ type, urn }) => type === "pulumi:index:Stash" && !urn.endsWith(`::${ROTATIONS}`),
+      ({ type, urn }) => type === "pulumi:index:Stash" && !urn.endsWith(`::${rotationsName()}`),
     );
     return Object.fromEntries(
       slots.map(({ urn, outputs }) => [

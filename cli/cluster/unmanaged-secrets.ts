@@ -7,14 +7,17 @@ import { HASH_ANNOTATION, keysRead, secretsHash } from "../../infra/kubernetes/r
 import { secretTemplates, type SecretTemplate } from "../../infra/kubernetes/secrets.ts";
 import { groupOf, type SecretKey } from "../../infra/kubernetes/secret-groups.ts";
 import { keyedHash } from "../../infra/secrets/hash.ts";
+import { command } from "../../infra/settings/command.ts";
+import { boundBy } from "../../infra/settings/generated.ts";
 import { type KubernetesSettings, loadKubernetesSettings } from "../../infra/settings/load.ts";
 import { SettingsError } from "../../infra/settings/problem.ts";
 import { envPath, fileInput } from "../../infra/settings/sources.ts";
-import { needSameDatabase, reachedCluster } from "./preflight.ts";
+import { reachedCluster } from "./connection.ts";
+import { needSameDatabase } from "./existing-data.ts";
+import type { Options } from "../terminal/options.ts";
 import { Failure, log } from "../terminal/output.ts";
 import { contentsIn, liveSecrets } from "./secrets.ts";
-import { boundProblems, type SyncOptions } from "../verbs/secrets/sync.ts";
-import { boundBy } from "../engine/secret-slots.ts";
+import { boundProblems } from "../secrets/bound.ts";
 import {
   compare,
   complete,
@@ -25,14 +28,18 @@ import {
   workloads,
 } from "../secrets/sync-plan.ts";
 
+export interface DirectOptions extends Options {
+  dryRun: boolean;
+  prune: boolean;
+}
+
 const MERGE = "application/merge-patch+json";
 
 /**
  * Takes the values of the sources into the Secrets of a cluster that no stack manages, such as one that was made by
  * `kubectl apply -f k8s/`. Throws SettingsError and Failure before any change.
  */
-export async function syncDirect(options: SyncOptions): Promise<void> {
-  const { stack, json, dryRun, prune } = options;
+export async function syncDirect({ stack, json, dryRun, prune }: DirectOptions): Promise<void> {
   const settings = loadKubernetesSettings(fileInput(stack));
   for (const warning of settings.warnings) log(`Warning: ${warning}`);
   refuseEncrypted(settings);
@@ -102,7 +109,7 @@ async function needUnmanaged(api: ClusterApi, stack: string): Promise<void> {
   if (!managers.some(({ manager = "" }) => manager.startsWith("pulumi-"))) return;
   throw new Failure(
     `The namespace ${NAMESPACE} belongs to a stack, whose state --direct would pass by; nothing was changed.\n` +
-      `  Mend: npx rejourney secrets sync --stack ${stack}`,
+      `  Mend: ${command(stack, "secrets sync")}`,
   );
 }
 

@@ -1,46 +1,64 @@
 import type { ClusterApi } from "../../infra/kubernetes/api.ts";
+import { command } from "../../infra/settings/command.ts";
 import type { KubernetesSettings } from "../../infra/settings/load.ts";
-import { apply } from "../engine/apply.ts";
-import { needFitCluster, needSameCluster, needSameDatabase, reachedCluster } from "./preflight.ts";
-import { needWellPods, settledPods } from "./services.ts";
+import { type Applied, apply } from "../engine/apply.ts";
+import type { Deployment } from "../engine/run-plan.ts";
+import type { Slot } from "../engine/secret-slots.ts";
+import { openStack, type OpenStack, type Resource } from "../engine/stack.ts";
+import type { Options } from "../terminal/options.ts";
 import { Failure } from "../terminal/output.ts";
-import { toldTroubles } from "./trouble-report.ts";
+import { reachedCluster } from "./connection.ts";
+import { needSameCluster, needSameDatabase } from "./existing-data.ts";
 import { PodWatch } from "./pod-watch.ts";
-import { areWell } from "../terminal/service-report.ts";
-import { openStack, type Resource } from "../engine/stack.ts";
-import { type Choose, emptySlots, type UpOptions } from "../verbs/up.ts";
+import { needFitCluster } from "./preflight.ts";
+import { needWellPods, settledPods } from "./services.ts";
+import { toldTroubles } from "./trouble-report.ts";
 
-/**
- * Brings the cluster to what the settings say, and ends with how every service does. Every check that can fail comes
- * before the first change.
- */
-export async function upCluster(
+/** The deployment on a cluster, once every check has passed. */
+export async function prepareCluster(
   settings: KubernetesSettings,
-  { stack: name, json }: UpOptions,
-  choose: Choose = emptySlots,
-): Promise<void> {
+  { stack, json }: Options,
+): Promise<Deployment> {
   const api = await reachedCluster(settings);
   await needFitCluster(api, settings);
-  const open = await openStack(name);
+  const open = await openStack(stack);
   await needSameCluster(api, open.resources, settings);
   await needSameDatabase(api, settings);
-  const choice = await choose(open, settings, api);
-  if (choice === undefined) return;
-  await choice.before?.();
-  const watch = new PodWatch(api, name);
+  return {
+    settings,
+    open,
+    api,
+    ready: () => Promise.resolve(),
+    apply: async (slots) => {
+      const applied = await applyWatched(open, settings, api, slots);
+      return { applied, services: await settledPods(api, applied.resources) };
+    },
+    settle: async ({ applied, services }, report) => {
+      applied.show({ json, services, more: report });
+      await needWellPods(services, stack, api);
+      if (!json) process.stdout.write(nextSteps(settings));
+    },
+  };
+}
+
+/** A run of the engine that ends early where waiting for a pod has no more sense. */
+async function applyWatched(
+  open: OpenStack,
+  settings: KubernetesSettings,
+  api: ClusterApi,
+  slots: readonly Slot[],
+): Promise<Applied> {
+  const watch = new PodWatch(api, settings.stack);
   const signal = AbortSignal.any([open.options.signal, watch.signal]);
-  // What somebody has changed or removed by hand is found, and mended.
+  // With a refresh, so that what somebody has changed or removed by hand is found and set back.
   const options = { ...open.options, signal, onEvent: watch.onEvent, refresh: true };
-  const applied = await apply({ ...open, options }, settings, choice.slots, failedJobs(open.resources))
-    .catch(async (error: unknown) => {
-      throw await withTroubles(error, api, name);
-    })
-    .finally(() => watch.stop());
-  const services = await settledPods(api, applied.resources);
-  if (areWell(services)) await choice.after?.();
-  applied.show({ json, services, more: choice.report });
-  await needWellPods(services, name, api);
-  if (!json) process.stdout.write(nextSteps(settings));
+  try {
+    return await apply({ ...open, options }, settings, slots, failedJobs(open.resources));
+  } catch (error) {
+    throw await withTroubles(error, api, settings.stack);
+  } finally {
+    await watch.stop();
+  }
 }
 
 /** A failure of the engine, with what the cluster tells of its pods. */
@@ -58,7 +76,7 @@ function failedJobs(resources: readonly Resource[]): string[] {
 }
 
 function nextSteps({ variables, stack }: KubernetesSettings): string {
-  const verb = (name: string) => `npm run ${name} -- --stack ${stack}`;
+  const verb = (name: string) => command(stack, name);
   const steps = [
     [verb("status"), "how each service does"],
     [verb("preview"), `what a change in Pulumi.${stack}.yaml or .env would do, and what was changed by hand`],

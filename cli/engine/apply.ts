@@ -1,12 +1,14 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import type { SecretName } from "../../infra/app/secrets.ts";
+import { command } from "../../infra/settings/command.ts";
+import { boundBy } from "../../infra/settings/generated.ts";
 import type { Settings } from "../../infra/settings/load.ts";
 import { inWords, pulumi } from "./pulumi-cli.ts";
 import { log } from "../terminal/output.ts";
 import { Progress, summary } from "./progress.ts";
 import { writeBundle } from "../state/recovery-bundle.ts";
 import { type ServiceReport, table } from "../terminal/service-report.ts";
-import { boundBy, type Slot } from "./secret-slots.ts";
+import type { Slot } from "./secret-slots.ts";
 import { exportedText, type OpenStack, outputsOf, type Resource, resourcesIn } from "./stack.ts";
 
 /** What an `up` has done. */
@@ -62,7 +64,9 @@ export async function apply(
 
 function kept(secret: SecretName, settings: Settings): string {
   const bound = boundBy(secret, settings);
-  const command = `npx rejourney secrets ${bound === undefined ? "sync" : `rotate ${secret}`} --stack ${settings.stack}`;
-  const more = bound === undefined ? `${command} takes it` : `${bound}; ${command} gives both a new one`;
+  const more =
+    bound === undefined
+      ? `${command(settings.stack, "secrets sync")} takes it`
+      : `${bound}; ${command(settings.stack, `secrets rotate ${secret}`)} gives both a new one`;
   return `${secret}: its source holds another value than the one in use, which was kept: ${more}.`;
 }

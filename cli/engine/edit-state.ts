@@ -1,4 +1,5 @@
 import { pulumi } from "./pulumi-cli.ts";
+import { command } from "../../infra/settings/command.ts";
 import { Failure } from "../terminal/output.ts";
 import { exportedText, type Resource, wrapped } from "./stack.ts";
 
@@ -19,7 +20,7 @@ export async function editStashes(
     if (stash === undefined)
       throw new Failure(
         `The state has no ${name}: an older version of this program has made it; nothing was changed.\n` +
-          `  Mend: npm run up -- --stack ${stack}`,
+          `  Mend: ${command(stack, "up")}`,
       );
     stash.inputs = { input: value };
     stash.outputs = { input: value, output: value };

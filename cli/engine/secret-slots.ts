@@ -1,5 +1,5 @@
-import { definitionOf, SECRET_NAMES, type SecretName } from "../../infra/app/secrets.ts";
-import { generatorName, slotName } from "../../infra/secrets/store.ts";
+import { SECRET_NAMES, type SecretName } from "../../infra/app/secrets.ts";
+import { generatorName, hashKeyName, slotName } from "../../infra/secrets/names.ts";
 import type { Settings } from "../../infra/settings/load.ts";
 import { deployedResources, isSecret, outputsOf, type Resource } from "./stack.ts";
 
@@ -47,7 +47,7 @@ export async function secretsInUse(stack: string): Promise<Partial<Record<Secret
 /** The same, of resources whose secrets are in the clear. */
 export function valuesIn(resources: readonly Resource[]): Partial<Record<SecretName, string>> {
   const values = SECRET_NAMES.flatMap((secret) => {
-    const value = outputOf(resources, slotName("secrets", secret), "output") ?? "";
+    const value = outputOf(resources, slotName(secret), "output") ?? "";
     return value === "" ? [] : [[secret, value]];
   });
   return Object.fromEntries(values) as Partial<Record<SecretName, string>>;
@@ -61,7 +61,7 @@ export function outputOf(resources: readonly Resource[], name: string, output: s
 
 /** The key of the hashes that show a changed secret. */
 export function hashKeyOf(revealed: readonly Resource[]): string {
-  return outputOf(revealed, "secrets-hash-key", "result") ?? "";
+  return outputOf(revealed, hashKeyName(), "result") ?? "";
 }
 
 function revealed(value: unknown): unknown {
@@ -75,17 +75,12 @@ function revealed(value: unknown): unknown {
 async function generatedStorageKeys(stack: string): Promise<SecretName[]> {
   const resources = await revealedResources(stack);
   return (["S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"] as const).filter((secret) => {
-    const inUse = outputOf(resources, slotName("secrets", secret), "output");
-    return inUse !== undefined && inUse === outputOf(resources, generatorName("secrets", secret), "result");
+    const inUse = outputOf(resources, slotName(secret), "output");
+    return inUse !== undefined && inUse === outputOf(resources, generatorName(secret), "result");
   });
 }
 
 /** The resource that holds a secret; undefined in a state that an older program has made. */
 export function urnOf(resources: readonly Resource[], secret: SecretName): string | undefined {
-  return resources.find(({ urn }) => urn.endsWith(`::${slotName("secrets", secret)}`))?.urn;
-}
-
-/** Why a secret that is in use does not change by itself; undefined where it may. */
-export function boundBy(secret: SecretName, { notGenerated }: Settings): string | undefined {
-  return notGenerated.includes(secret) ? undefined : definitionOf(secret).bound;
+  return resources.find(({ urn }) => urn.endsWith(`::${slotName(secret)}`))?.urn;
 }

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { type EngineEvent, LocalWorkspace, Stack } from "@pulumi/pulumi/automation/index.js";
+import { command } from "../../infra/settings/command.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
 import { STAND_IN } from "../../tools/standins/mark.ts";
 import { createStack, engineEnvironment, inWords, pulumi } from "./pulumi-cli.ts";
@@ -84,12 +85,22 @@ function stopSignal(): AbortSignal {
  * state.
  */
 export async function deployedResources(stack: string, ...flags: string[]): Promise<readonly Resource[]> {
-  const nothing = new Failure(`Nothing of the stack ${stack} is deployed from here. Next: npm run up`);
+  const nothing = new Failure(
+    `Nothing of the stack ${stack} is deployed from here. Next: ${command(stack, "up")}`,
+  );
   const state = stateFolder();
   if (state !== undefined && !existsSync(stateFile(state, stack))) throw nothing;
   const { env } = await engineEnvironment();
   Object.assign(process.env, env);
   return resourcesIn(await exportedText(stack, ...flags));
+}
+
+/** Throws Failure when nothing of a stack is deployed yet. */
+export function needDeployed({ resources }: OpenStack, stack: string): void {
+  if (resources.length > 0) return;
+  throw new Failure(
+    `Nothing of the stack ${stack} is deployed yet; the first run takes the secrets as they are. Next: ${command(stack, "up")}`,
+  );
 }
 
 /** The stack's outputs, but for those that are secret. */

@@ -2,6 +2,8 @@ import { spawn } from "node:child_process";
 import { containersOf } from "../../infra/docker/containers.ts";
 import type { ClusterApi } from "../../infra/kubernetes/api.ts";
 import { NAMESPACE } from "../../infra/manifest.ts";
+import { command } from "../../infra/settings/command.ts";
+import { isGeneratedHere } from "../../infra/settings/generated.ts";
 import type { Settings } from "../../infra/settings/load.ts";
 import { Failure } from "../terminal/output.ts";
 import { type Channel, Psql, psqlCommand } from "./psql.ts";
@@ -24,20 +26,18 @@ export async function withDatabase<T>(
 }
 
 async function channel(settings: Settings, api: ClusterApi | undefined): Promise<Channel> {
-  const command = psqlCommand(settings.variables);
+  const psql = psqlCommand(settings.variables);
   if (api !== undefined) {
-    if (settings.notGenerated.includes("POSTGRES_PASSWORD"))
+    if (!isGeneratedHere("POSTGRES_PASSWORD", settings))
       throw new Failure(
         "PostgreSQL is run by somebody else (rejourney:external), and this program has no way into it; nothing was changed.",
       );
-    return api.exec(NAMESPACE, "postgres-0", "postgres", command);
+    return api.exec(NAMESPACE, "postgres-0", "postgres", psql);
   }
   const { projectName, stack } = settings as Extract<Settings, { target: "docker" }>;
   const all = await containersOf(projectName);
   const server = all.find(({ service, state }) => service === "postgres" && state === "running");
   if (server === undefined)
-    throw new Failure(
-      `PostgreSQL does not run; nothing was changed.\n  Mend: npm run up -- --stack ${stack}`,
-    );
-  return spawn("docker", ["exec", "--interactive", server.id, ...command], { stdio: "pipe" });
+    throw new Failure(`PostgreSQL does not run; nothing was changed.\n  Mend: ${command(stack, "up")}`);
+  return spawn("docker", ["exec", "--interactive", server.id, ...psql], { stdio: "pipe" });
 }

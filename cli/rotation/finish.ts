@@ -1,33 +1,32 @@
 import type { SecretName } from "../../infra/app/secrets.ts";
-import { confirm } from "../terminal/confirm.ts";
-import { Failure } from "../terminal/output.ts";
-import { writeBundle } from "../state/recovery-bundle.ts";
-import { openableRows } from "./storage-keys.ts";
-import { withDatabase } from "./database.ts";
-import { keepRotations, needNoOpenRotation, rotationsIn } from "../secrets/rotation-record.ts";
+import type { ClusterApi } from "../../infra/kubernetes/api.ts";
+import type { Settings } from "../../infra/settings/load.ts";
 import { revealedResources } from "../engine/secret-slots.ts";
 import { exportedText, openStack } from "../engine/stack.ts";
-import { checkedSettings, type UpOptions } from "../verbs/up.ts";
+import { keepRotations, needNoOpenRotation, rotationsIn } from "../secrets/rotation-record.ts";
+import { writeBundle } from "../state/recovery-bundle.ts";
+import { confirm } from "../terminal/confirm.ts";
+import type { UpOptions } from "../terminal/options.ts";
+import { Failure } from "../terminal/output.ts";
+import { withDatabase } from "./database.ts";
+import { openableRows } from "./storage-keys.ts";
 
 /**
- * Forgets the value that a rotation has replaced, once nothing needs it. Throws Failure, with nothing changed, while a
- * row does.
+ * Forgets the value that a rotation has replaced, once nothing needs it. `api` is that of a cluster. Throws Failure, with
+ * nothing changed, while a row needs it.
  */
 export async function finishRotation(
   names: readonly SecretName[],
+  settings: Settings,
+  api: ClusterApi | undefined,
   { stack, json, yes }: UpOptions,
 ): Promise<void> {
-  const settings = checkedSettings(stack);
   const { resources } = await openStack(stack);
   needNoOpenRotation(resources, stack);
   const rotations = rotationsIn(await revealedResources(stack));
   const { open, retired } = rotations;
   if (open === undefined || names.join() !== open.secret)
     throw new Failure(`Of ${names.join(", ")} no old value is kept; nothing was changed.`);
-  const api =
-    settings.target === "docker"
-      ? undefined
-      : await (await import("../cluster/preflight.ts")).reachedCluster(settings);
   const rows = await withDatabase(settings, api, (psql) => openableRows(psql, { from: open.to }));
   const question = `All ${rows} rows have the new key. A backup of the database from before ${open.begun} needs the old one, which then is in older recovery bundles alone. Forget it?`;
   if (!yes && !(await confirm(question)))

@@ -1,7 +1,7 @@
-import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import type { SecretName } from "../../infra/app/secrets.ts";
 import type { Settings } from "../../infra/settings/load.ts";
-import { isMadeHere } from "../secrets/new-values.ts";
+import { isGeneratedHere } from "../../infra/settings/generated.ts";
+import { changePassword } from "./postgres-password.ts";
 import type { Psql } from "./psql.ts";
 import { type Commit, openableRows, reencrypt, type Values } from "./storage-keys.ts";
 
@@ -18,30 +18,11 @@ export interface Holder {
 /** What holds this secret besides the stack, where something does. */
 export function holderOf(name: SecretName, settings: Settings): Holder | undefined {
   if (name === "STORAGE_ENCRYPTION_KEY") return { rows: openableRows, change: reencrypt, keepsOld: true };
-  if (name !== "POSTGRES_PASSWORD" || !isMadeHere(name, settings)) return undefined;
+  if (name !== "POSTGRES_PASSWORD" || !isGeneratedHere(name, settings)) return undefined;
   const { POSTGRES_USER: user } = settings.variables;
   return {
     rows: () => Promise.resolve(undefined),
     change: (psql, { to }, commit) => changePassword(psql, user, to, commit),
     keepsOld: false,
   };
-}
-
-async function changePassword(psql: Psql, user: string, password: string, commit: Commit): Promise<boolean> {
-  await psql.ask(`BEGIN; ALTER ROLE "${user.replaceAll('"', '""')}" PASSWORD '${verifier(password)}';`);
-  await commit();
-  await psql.ask("COMMIT;");
-  return true;
-}
-
-/**
- * The form in which PostgreSQL keeps a password, so that neither its log nor a session ever has the password itself
- * (RFC 5803; the defaults of PostgreSQL: 4096 iterations, 16 bytes of salt). For ASCII, which SASLprep leaves as it is.
- */
-function verifier(password: string): string {
-  const [iterations, salt] = [4096, randomBytes(16)];
-  const salted = pbkdf2Sync(password, salt, iterations, 32, "sha256");
-  const hmac = (text: string) => createHmac("sha256", salted).update(text).digest();
-  const stored = createHash("sha256").update(hmac("Client Key")).digest("base64");
-  return `SCRAM-SHA-256$${iterations}:${salt.toString("base64")}$${stored}:${hmac("Server Key").toString("base64")}`;
 }

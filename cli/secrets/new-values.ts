@@ -3,17 +3,13 @@ import { createInterface } from "node:readline/promises";
 import { text } from "node:stream/consumers";
 import { Writable } from "node:stream";
 import { definitionOf, type SecretName } from "../../infra/app/secrets.ts";
+import { isGeneratedHere } from "../../infra/settings/generated.ts";
 import type { Settings } from "../../infra/settings/load.ts";
 import { SettingsError } from "../../infra/settings/problem.ts";
 import { secretProblems } from "../../infra/settings/secret-rules.ts";
 import { Failure } from "../terminal/output.ts";
 
 type Values = Partial<Record<SecretName, string>>;
-
-/** Whether this program makes the value, and no provider does. */
-export function isMadeHere(name: SecretName, { notGenerated }: Settings): boolean {
-  return definitionOf(name).generatedBytes !== undefined && !notGenerated.includes(name);
-}
 
 /**
  * A new value for each secret: random; or, where a provider makes it, read from standard input, a line for each, and
@@ -24,9 +20,9 @@ export async function newValues(
   settings: Settings,
   inUse: Readonly<Record<SecretName, string>>,
 ): Promise<Values> {
-  const given = await givenValues(names.filter((name) => !isMadeHere(name, settings)));
+  const given = await givenValues(names.filter((name) => !isGeneratedHere(name, settings)));
   const made = names
-    .filter((name) => isMadeHere(name, settings))
+    .filter((name) => isGeneratedHere(name, settings))
     .map((name) => [name, randomBytes(definitionOf(name).generatedBytes!).toString("hex")] as const);
   const values = { ...given, ...Object.fromEntries(made) } as Values;
   const same = names.filter((name) => values[name] === inUse[name]);

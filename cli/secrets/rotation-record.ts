@@ -1,6 +1,7 @@
 import type { SecretName } from "../../infra/app/secrets.ts";
 import { keyedHash } from "../../infra/secrets/hash.ts";
-import { ROTATIONS, slotName } from "../../infra/secrets/store.ts";
+import { rotationsName, slotName } from "../../infra/secrets/names.ts";
+import { command } from "../../infra/settings/command.ts";
 import { SettingsError } from "../../infra/settings/problem.ts";
 import { editStashes, secret as encrypted } from "../engine/edit-state.ts";
 import { Failure } from "../terminal/output.ts";
@@ -27,7 +28,7 @@ export interface Rotations {
 
 /** What the stack remembers. Of resources whose secrets are not in the clear, `from` and `to` are of no use. */
 export function rotationsIn(resources: readonly Resource[]): Rotations {
-  const stored = outputOf(resources, ROTATIONS, "output") as Partial<Rotations> | undefined;
+  const stored = outputOf(resources, rotationsName(), "output") as Partial<Rotations> | undefined;
   return { retired: {}, ...stored };
 }
 
@@ -42,19 +43,23 @@ export async function keepRotations(
   inUse: Partial<Record<SecretName, string>> = {},
 ): Promise<void> {
   const slots = Object.entries(inUse).map(([name, value]) => [
-    slotName("secrets", name as SecretName),
+    slotName(name as SecretName),
     encrypted(value),
   ]);
   const stored = {
     retired,
     ...(open && { open: { ...open, from: encrypted(open.from), to: encrypted(open.to) } }),
   };
-  await editStashes(stack, { [ROTATIONS]: stored, ...(Object.fromEntries(slots) as object) }, (resources) => {
-    if (mark(rotationsIn(resources)) === mark(before)) return;
-    throw new Failure(
-      `Another run has rotated a secret of the stack ${stack} meanwhile. Run the same command again.`,
-    );
-  });
+  await editStashes(
+    stack,
+    { [rotationsName()]: stored, ...(Object.fromEntries(slots) as object) },
+    (resources) => {
+      if (mark(rotationsIn(resources)) === mark(before)) return;
+      throw new Failure(
+        `Another run has rotated a secret of the stack ${stack} meanwhile. Run the same command again.`,
+      );
+    },
+  );
 }
 
 /** What tells one from another, without values. */
@@ -86,12 +91,12 @@ export function refuseRetired(
     retired[name]?.includes(keyedHash(hashKey, [name, value])),
   );
   if (old.length === 0) return;
-  const place = `npx -- rejourney secrets export --env-file in-use.env --stack ${stack}`;
+  const place = command(stack, "secrets export --env-file in-use.env");
   throw new SettingsError(
     old.map(([key]) => ({
       key,
       what: "holds a value that was rotated away, so that it may be known to somebody",
-      mend: `take the one in use, from: ${place}; or a new one: npx rejourney secrets rotate ${key} --stack ${stack}`,
+      mend: `take the one in use, from: ${place}; or a new one: ${command(stack, `secrets rotate ${key}`)}`,
     })),
   );
 }
@@ -102,6 +107,6 @@ export function needNoOpenRotation(resources: readonly Resource[], stack: string
   if (open === undefined || open.isApplied) return;
   throw new Failure(
     `The rotation of ${open.secret} that began at ${open.begun} is not through; nothing was changed.\n` +
-      `  Mend: npx rejourney secrets rotate ${open.secret} --stack ${stack}`,
+      `  Mend: ${command(stack, `secrets rotate ${open.secret}`)}`,
   );
 }

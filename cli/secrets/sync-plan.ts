@@ -1,4 +1,4 @@
-import { definitionOf, GENERATED_SECRETS, SECRET_NAMES, type SecretName } from "../../infra/app/secrets.ts";
+import { SECRET_NAMES, type SecretName } from "../../infra/app/secrets.ts";
 import { composeProject } from "../../infra/docker/project.ts";
 import { secretsIn } from "../../infra/docker/references.ts";
 import { type Manifest, NAMESPACE } from "../../infra/manifest.ts";
@@ -6,6 +6,8 @@ import { stages } from "../../infra/kubernetes/parts.ts";
 import { keysRead } from "../../infra/kubernetes/readers.ts";
 import { groupOf, type SecretKey } from "../../infra/kubernetes/secret-groups.ts";
 import { completeValues, missingKeys, secretTemplates } from "../../infra/kubernetes/secrets.ts";
+import { command } from "../../infra/settings/command.ts";
+import { isGeneratedHere } from "../../infra/settings/generated.ts";
 import type { DockerSettings, KubernetesSettings, Settings } from "../../infra/settings/load.ts";
 import { SettingsError } from "../../infra/settings/problem.ts";
 import { type Change, shown } from "../engine/progress.ts";
@@ -31,12 +33,9 @@ export interface SyncPlan {
 }
 
 /** The secrets in use that no source gives any more, and that are not generated. */
-export function orphans(inUse: Secrets, sources: Partial<Secrets>, { notGenerated }: Settings): SecretName[] {
+export function orphans(inUse: Secrets, sources: Partial<Secrets>, settings: Settings): SecretName[] {
   return SECRET_NAMES.filter(
-    (name) =>
-      inUse[name] !== "" &&
-      sources[name] === undefined &&
-      (definitionOf(name).generatedBytes === undefined || notGenerated.includes(name)),
+    (name) => inUse[name] !== "" && sources[name] === undefined && !isGeneratedHere(name, settings),
   );
 }
 
@@ -65,9 +64,9 @@ export function contentsOf(settings: KubernetesSettings, secrets: Secrets, hashK
   return Object.fromEntries(entries) as Contents;
 }
 
-function mendOf(key: SecretKey, { notGenerated, stack }: KubernetesSettings): string {
-  const made: readonly string[] = GENERATED_SECRETS.filter((name) => !notGenerated.includes(name));
-  return made.includes(key) ? `npx rejourney secrets generate --stack ${stack}` : "add it to .env";
+function mendOf(key: SecretKey, settings: KubernetesSettings): string {
+  const made: readonly string[] = SECRET_NAMES.filter((name) => isGeneratedHere(name, settings));
+  return made.includes(key) ? command(settings.stack, "secrets generate") : "add it to .env";
 }
 
 /** What changes on a cluster: by its Secrets as they were deployed, as they are going to be, and as they are now. */

@@ -8,7 +8,7 @@ import {
   removeContainer,
   stopContainer,
 } from "../../infra/docker/containers.ts";
-import { composeProject } from "../../infra/docker/project.ts";
+import type { ComposeProject } from "../../infra/docker/compose-spec.ts";
 import { yamlText } from "../../infra/yaml.ts";
 import type { DockerSettings } from "../../infra/settings/load.ts";
 import { Failure, log } from "../terminal/output.ts";
@@ -17,8 +17,8 @@ import { Failure, log } from "../terminal/output.ts";
 const PATIENCE = 60;
 
 /** Where PostgreSQL keeps a project's data. */
-export function postgresVolume({ projectName }: DockerSettings): string {
-  return `${projectName}_postgres-data`;
+export function postgresVolume({ name }: ComposeProject): string {
+  return `${name}_postgres-data`;
 }
 
 /**
@@ -26,13 +26,13 @@ export function postgresVolume({ projectName }: DockerSettings): string {
  * that a server has made; `ours` where the image goes on with it. Else the version of a server that keeps its data
  * in another place: the image would begin with an empty database.
  */
-export async function databaseIn(settings: DockerSettings): Promise<string> {
-  const volume = postgresVolume(settings);
+export async function databaseIn(project: ComposeProject): Promise<string> {
+  const volume = postgresVolume(project);
   const { stdout } = await execa("docker", ["volume", "ls", "--quiet", `--filter=name=^${volume}$`]);
   if (stdout === "") return "none";
   const script =
     'if [ -s "$PGDATA/PG_VERSION" ]; then echo ours; else find /var/lib/postgresql -maxdepth 3 -name PG_VERSION | head -n 1 | xargs -r cat; fi';
-  const { image } = composeProject(settings).services.postgres!;
+  const { image } = project.services.postgres!;
   const mounts = ["--network=none", "--user=999:999", `--volume=${volume}:/var/lib/postgresql`];
   const found = await execa("docker", ["run", "--rm", ...mounts, "--entrypoint=sh", image, "-c", script]);
   return found.stdout === "" ? "none" : found.stdout;
@@ -44,14 +44,15 @@ export async function databaseIn(settings: DockerSettings): Promise<string> {
  * it does not let the application in.
  */
 export async function rowsOf(
-  settings: DockerSettings,
+  project: ComposeProject,
+  variables: DockerSettings["variables"],
   secrets: Partial<Record<SecretName, string>>,
   query: string,
 ): Promise<string[]> {
-  const running = await server(settings);
-  const { id } = running ?? (await started(settings, secrets));
+  const running = await server(project);
+  const { id } = running ?? (await started(project, secrets));
   try {
-    return await queried(id, settings, secrets.POSTGRES_PASSWORD ?? "", query);
+    return await queried(id, variables, secrets.POSTGRES_PASSWORD ?? "", query);
   } catch (error) {
     if (running === undefined) {
       await stopContainer(id);
@@ -61,18 +62,17 @@ export async function rowsOf(
   }
 }
 
-async function server({ projectName }: DockerSettings): Promise<Container | undefined> {
-  const all = await containersOf(projectName);
+async function server({ name }: ComposeProject): Promise<Container | undefined> {
+  const all = await containersOf(name);
   return all.find(({ service, state }) => service === "postgres" && state === "running");
 }
 
 // As `up` would start it, by the same name: two servers on one volume would destroy it.
 async function started(
-  settings: DockerSettings,
+  project: ComposeProject,
   secrets: Partial<Record<SecretName, string>>,
 ): Promise<Container> {
   log("Starting PostgreSQL, to see that the secrets open its data …");
-  const project = composeProject(settings);
   const { postgres } = project.services;
   const compose = new Compose(project.name, secrets);
   try {
@@ -81,18 +81,17 @@ async function started(
     const told = await compose.lastLinesOf(await containersOf(project.name));
     throw new Failure([(error as Error).message, ...told].join("\n"));
   }
-  return (await server(settings))!;
+  return (await server(project))!;
 }
 
 async function queried(
   id: string,
-  { variables }: DockerSettings,
+  { POSTGRES_USER, POSTGRES_DB }: DockerSettings["variables"],
   password: string,
   query: string,
 ): Promise<string[]> {
   // Not over loopback, where the official image asks for no password. The password goes by the environment.
   const script = `exec psql -X -A -t -h "$(hostname -i | cut -d' ' -f1)" -U "$1" -d "$2" -c "$3"`;
-  const { POSTGRES_USER, POSTGRES_DB } = variables;
   const command = ["sh", "-c", script, "sh", POSTGRES_USER, POSTGRES_DB, query];
   for (let second = 0; ; second++) {
     const options = { env: { PGPASSWORD: password }, reject: false } as const;

@@ -1,4 +1,7 @@
 import { GENERATED_SECRETS, type SecretName } from "../../infra/app/secrets.ts";
+import type { ComposeProject } from "../../infra/docker/compose-spec.ts";
+import { composeProject } from "../../infra/docker/project.ts";
+import { command } from "../../infra/settings/command.ts";
 import type { DockerSettings } from "../../infra/settings/load.ts";
 import { openKeyRef } from "../../infra/storage/key-ref.ts";
 import { databaseIn, postgresVolume, rowsOf } from "./database.ts";
@@ -22,53 +25,60 @@ export async function needKeysOfData(
 ): Promise<void> {
   // In the middle of a rotation, the data may have one value or the other; what goes on with that looks at it itself.
   if (rotationsIn(resources).open?.isApplied === false) return;
-  const found = await databaseIn(settings);
+  const project = composeProject(settings);
+  const found = await databaseIn(project);
   if (found === "none") return;
   if (found !== "ours")
     throw new Failure(
-      `The volume ${postgresVolume(settings)} holds a database of PostgreSQL ${found}, which the image of postgres would not find: it would begin with an empty one; nothing was changed.\n` +
+      `The volume ${postgresVolume(project)} holds a database of PostgreSQL ${found}, which the image of postgres would not find: it would begin with an empty one; nothing was changed.\n` +
         `  Mend: set rejourney:images back to an image of PostgreSQL ${found}`,
     );
   const inUse = resources.length === 0 ? {} : await secretsInUse(settings.stack);
   const isKnown = inUse.POSTGRES_PASSWORD !== undefined;
   const secrets: Secrets = { ...settings.secrets, ...inUse };
   const missing = GENERATED_SECRETS.filter((name) => secrets[name] === undefined);
-  if (!isKnown && missing.length > 0) throw lost(settings, missing);
-  await needOpens(settings, secrets, isKnown ? "the state" : "the settings");
+  if (!isKnown && missing.length > 0) throw lost(settings, project, missing);
+  await needOpens(settings, project, secrets, isKnown ? "the state" : "the settings");
 }
 
-function lost(settings: DockerSettings, missing: readonly SecretName[]): Failure {
-  const bundle = bundleName(settings.stack);
+function lost({ stack }: DockerSettings, project: ComposeProject, missing: readonly SecretName[]): Failure {
+  const bundle = bundleName(stack);
   return new Failure(
-    `The volume ${postgresVolume(settings)} holds a database, and this project has no state with its secrets; .env lacks ${missing.join(", ")}. New ones would not open it; nothing was changed.\n` +
+    `The volume ${postgresVolume(project)} holds a database, and this project has no state with its secrets; .env lacks ${missing.join(", ")}. New ones would not open it; nothing was changed.\n` +
       ways([
         ["with the recovery bundle", `npx rejourney recover ${bundle} --key recovery.key`],
-        ["with the .env that it ran with", "put it back, then npm run up"],
+        ["with the .env that it ran with", `put it back, then ${command(stack, "up")}`],
         [
           "with POSTGRES_PASSWORD and STORAGE_ENCRYPTION_KEY alone",
-          "put them into .env, npx rejourney secrets generate, npm run up",
+          `put them into .env, ${command(stack, "secrets generate")}, ${command(stack, "up")}`,
         ],
         [
           ANOTHER_COPY,
-          "run npm run up there; or set rejourney:projectName here, for a deployment of its own",
+          `run ${command(stack, "up")} there; or set rejourney:projectName here, for a deployment of its own`,
         ],
-        ["to give the data up", `npm run down -- --stack ${settings.stack} --delete-data`],
+        ["to give the data up", command(stack, "down --delete-data")],
       ]),
   );
 }
 
-async function needOpens(settings: DockerSettings, secrets: Secrets, source: string): Promise<void> {
+async function needOpens(
+  settings: DockerSettings,
+  project: ComposeProject,
+  secrets: Secrets,
+  source: string,
+): Promise<void> {
   let rows: string[];
   try {
     rows = await rowsOf(
-      settings,
+      project,
+      settings.variables,
       secrets,
       "select id, key_ref from storage_endpoints where key_ref is not null",
     );
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     throw new Failure(
-      `POSTGRES_PASSWORD in ${source} does not open the database in the volume ${postgresVolume(settings)}; nothing was changed. PostgreSQL says: ${error.message}\n` +
+      `POSTGRES_PASSWORD in ${source} does not open the database in the volume ${postgresVolume(project)}; nothing was changed. PostgreSQL says: ${error.message}\n` +
         otherSecrets(settings),
     );
   }
@@ -86,7 +96,10 @@ async function needOpens(settings: DockerSettings, secrets: Secrets, source: str
 
 function otherSecrets({ stack }: DockerSettings): string {
   return ways([
-    [ANOTHER_COPY, "run npm run up there; or set rejourney:projectName here, for a deployment of its own"],
+    [
+      ANOTHER_COPY,
+      `run ${command(stack, "up")} there; or set rejourney:projectName here, for a deployment of its own`,
+    ],
     [
       "when the state is an old one",
       `move .rejourney away, then npx rejourney recover ${bundleName(stack)} --key recovery.key`,

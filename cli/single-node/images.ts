@@ -3,7 +3,6 @@ import { dirname } from "node:path";
 import { execa } from "execa";
 import { APPLICATION_IMAGES, applicationImage, type Images } from "../../infra/app/images.ts";
 import type { ComposeProject } from "../../infra/docker/compose-spec.ts";
-import { composeProject } from "../../infra/docker/project.ts";
 import type { DockerSettings, TakenImages } from "../../infra/settings/load.ts";
 import { takenPath } from "../../infra/settings/sources.ts";
 import { isMadeHere, madeImages } from "../../tools/images/images.ts";
@@ -19,10 +18,14 @@ const OUT_OF_REACH =
 
 /**
  * Gets every image that a stack runs, and keeps on record which. Where no release is named, those on record stay; on a
- * first run, it is the newest release, by its digest. So no run changes the release unasked. The result is the settings
- * with what was taken. Throws Failure as `obtainImages` does, and where a stack that has run leaves the release open.
+ * first run, it is the newest release, by its digest. So no run changes the release unasked. The result is what was
+ * taken. Throws Failure as `obtainImages` does, and where a stack that has run leaves the release open.
  */
-export async function takeImages(settings: DockerSettings, hasRun: boolean): Promise<DockerSettings> {
+export async function takeImages(
+  settings: DockerSettings,
+  project: ComposeProject,
+  hasRun: boolean,
+): Promise<Partial<Images>> {
   const { stack, release, images } = settings;
   if (isOpen(settings) && hasRun)
     throw new Failure(
@@ -31,7 +34,7 @@ export async function takeImages(settings: DockerSettings, hasRun: boolean): Pro
     );
   const open = APPLICATION_IMAGES.filter((name) => isOpen(settings) && images[name] === undefined);
   const newest = open.map((name) => applicationImage(name, "latest"));
-  const made = await obtainImages(settings, newest);
+  const made = await obtainImages(settings, project, newest);
   const takenImages: Partial<Images> = made ?? { ...settings.takenImages };
   if (made === undefined && release !== undefined)
     for (const name of APPLICATION_IMAGES) takenImages[name] = applicationImage(name, release);
@@ -41,7 +44,7 @@ export async function takeImages(settings: DockerSettings, hasRun: boolean): Pro
   const taken: TakenImages = { release, images: takenImages };
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   replaceFile(path, `${JSON.stringify(taken, null, 2)}\n`);
-  return { ...settings, takenImages };
+  return takenImages;
 }
 
 /** True when the sample application stands in Rejourney's place. */
@@ -50,8 +53,8 @@ export function isSample({ services }: ComposeProject): boolean {
 }
 
 /** True when the settings ask for the sample application, or go on with it. */
-export function asksForSample(settings: DockerSettings): boolean {
-  return settings.release === SAMPLE_RELEASE || isSample(composeProject(settings));
+export function asksForSample({ release }: DockerSettings, project: ComposeProject): boolean {
+  return release === SAMPLE_RELEASE || isSample(project);
 }
 
 /** True when nobody has said what runs as the application, nor is it on record. */
@@ -67,11 +70,12 @@ function isOpen({ release, images, takenImages }: DockerSettings): boolean {
  */
 export async function obtainImages(
   settings: DockerSettings,
+  project: ComposeProject,
   others: readonly string[] = [],
 ): Promise<Images | undefined> {
-  if (asksForSample(settings)) return madeImages(log);
+  if (asksForSample(settings, project)) return madeImages(log);
   const named: readonly unknown[] = Object.values(settings.images);
-  const wanted = [...imagesOfProject(settings), ...others];
+  const wanted = [...imagesOf(project), ...others];
   if (await areHere(wanted)) return undefined;
   for (const image of wanted) {
     const problem = await fetchProblem(image);
@@ -107,8 +111,8 @@ function notToBeHad(image: string, problem: string): Failure {
 }
 
 /** Those that are known; the application's need a release. */
-function imagesOfProject(settings: DockerSettings): Set<string> {
-  const images = Object.values(composeProject(settings).services).map(({ image }) => image);
+function imagesOf({ services }: ComposeProject): Set<string> {
+  const images = Object.values(services).map(({ image }) => image);
   return new Set(images.filter((image) => !image.includes("${")));
 }
 

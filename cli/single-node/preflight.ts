@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { arch, availableParallelism, platform, totalmem } from "node:os";
 import { execa } from "execa";
 import { containersOf } from "../../infra/docker/containers.ts";
-import { composeProject } from "../../infra/docker/project.ts";
+import type { ComposeProject } from "../../infra/docker/compose-spec.ts";
 import type { DockerSettings } from "../../infra/settings/load.ts";
 import type { Problem } from "../../infra/settings/problem.ts";
 import { dockerHost } from "../../tools/setup/docker.ts";
@@ -37,7 +37,7 @@ export interface Host {
 }
 
 /** Throws Failure with everything that the host lacks. Before any change; on a machine that may have no Docker yet. */
-export async function preflight(settings: DockerSettings): Promise<void> {
+export async function preflight(settings: DockerSettings, project: ComposeProject): Promise<void> {
   const elsewhere = await dockerHost();
   const isHere = elsewhere === undefined || elsewhere.startsWith("unix://");
   const [host, dns, ports] = await Promise.all([
@@ -46,7 +46,7 @@ export async function preflight(settings: DockerSettings): Promise<void> {
     isHere ? portProblems(settings) : [],
   ]);
   const problems = [...hostProblems(host), ...dns, ...ports];
-  for (const warning of hostWarnings(host, memoryLimits(settings))) log(`Warning: ${warning}`);
+  for (const warning of hostWarnings(host, memoryLimits(project))) log(`Warning: ${warning}`);
   if (problems.length === 0) return;
   const lines = problems.map(({ key, what, mend }) => `  ${key} ${what}.\n    Mend: ${mend}`);
   throw new Failure(`The Docker host is not ready; nothing was changed.\n${lines.join("\n")}`);
@@ -129,8 +129,8 @@ function inGib(bytes: number): string {
   return `${(bytes / GIB).toFixed(1)} GiB`;
 }
 
-function memoryLimits(settings: DockerSettings): number {
-  const lasting = Object.values(composeProject(settings).services).filter(({ restart }) => restart !== "no");
+function memoryLimits({ services }: ComposeProject): number {
+  const lasting = Object.values(services).filter(({ restart }) => restart !== "no");
   return lasting.reduce(
     (sum, { mem_limit, scale = 1 }) => sum + Number.parseInt(mem_limit) * 2 ** 20 * scale,
     0,

@@ -2,8 +2,9 @@ import { execa } from "execa";
 import { containersOf } from "../../infra/docker/containers.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
 import { Failure, log } from "../terminal/output.ts";
-import { commandOf, deployedProject, report, type ServiceReport } from "../terminal/service-report.ts";
+import type { ServiceReport } from "../terminal/service-report.ts";
 import { deployedResources, type Resource } from "../engine/stack.ts";
+import { commandOf, deployedProject, report } from "./services.ts";
 
 /**
  * The services after a run of the engine, which has left these resources. It sees no container, so one that somebody has removed or stopped is no change

@@ -1,91 +1,94 @@
 import type { ComposeProject } from "../../infra/docker/compose-spec.ts";
+import { composeProject } from "../../infra/docker/project.ts";
+import { command } from "../../infra/settings/command.ts";
 import type { DockerSettings } from "../../infra/settings/load.ts";
 import { dockerHost, ensureDocker } from "../../tools/setup/docker.ts";
 import { apply } from "../engine/apply.ts";
+import type { Deployment } from "../engine/run-plan.ts";
+import { openStack } from "../engine/stack.ts";
 import { confirmUnless } from "../terminal/confirm.ts";
+import type { UpOptions } from "../terminal/options.ts";
+import { Failure, log } from "../terminal/output.ts";
 import { needKeysOfData } from "./existing-data.ts";
 import { asksForSample, isSample, takeImages } from "./images.ts";
-import { Failure, log } from "../terminal/output.ts";
 import { preflight } from "./preflight.ts";
 import { settledServices } from "./repair.ts";
-import {
-  areWell,
-  COMMAND_NAME,
-  deployedProject,
-  needSameProject,
-  needWellContainers,
-} from "../terminal/service-report.ts";
-import { openStack } from "../engine/stack.ts";
-import { type Choose, emptySlots, type UpOptions } from "../verbs/up.ts";
+import { COMMAND_NAME, deployedProject, needSameProject, needWellContainers } from "./services.ts";
 
-/**
- * Brings the stack to what the settings say, on a machine that may have nothing yet, and ends with the health of every
- * service. Every check that can fail comes before the first change.
- */
-export async function upSingleNode(
-  first: DockerSettings,
-  { stack: name, json, yes }: UpOptions,
-  choose: Choose = emptySlots,
-): Promise<void> {
-  await preflight(first);
-  const open = await openStack(name);
-  const deployed = deployedProject(open.resources);
-  if (deployed !== undefined) refuseOtherData(deployed, first);
-  const choice = await choose(open, first);
-  if (choice === undefined) return;
-  await ensureDocker({ log, confirm: confirmUnless(yes) });
-  const settings = await takeImages(first, open.resources.length > 0);
-  await needKeysOfData(settings, open.resources);
-  await choice.before?.();
-  const applied = await apply(open, settings, choice.slots);
-  const again = applied.changed.includes(COMMAND_NAME);
-  const { services, repaired } = await settledServices(name, applied.resources, again);
-  if (areWell(services)) await choice.after?.();
-  applied.show({ json, services, more: { ...choice.report, repaired } });
-  needWellContainers(services, name, settings.projectName);
-  if (!json) process.stdout.write(nextSteps(settings, await dockerHost()));
+/** The deployment on a Docker host that may have nothing yet, once every check has passed that needs no Docker. */
+export async function prepareSingleNode(
+  settings: DockerSettings,
+  { stack, json, yes }: UpOptions,
+): Promise<Deployment> {
+  const project = composeProject(settings);
+  await preflight(settings, project);
+  const open = await openStack(stack);
+  const { resources } = open;
+  const isSampleAsked = asksForSample(settings, project);
+  const deployed = deployedProject(resources);
+  if (deployed !== undefined) refuseOtherData(deployed, settings, isSampleAsked);
+  return {
+    settings,
+    open,
+    ready: async () => {
+      await ensureDocker({ log, confirm: confirmUnless(yes) });
+      const taken = await takeImages(settings, project, resources.length > 0);
+      await needKeysOfData({ ...settings, takenImages: taken }, resources);
+    },
+    apply: async (slots) => {
+      const applied = await apply(open, settings, slots);
+      const again = applied.changed.includes(COMMAND_NAME);
+      return { applied, ...(await settledServices(stack, applied.resources, again)) };
+    },
+    settle: async ({ applied, services, repaired }, report) => {
+      applied.show({ json, services, more: { ...report, repaired } });
+      needWellContainers(services, stack, settings.projectName);
+      const runs = deployedProject(applied.resources)!;
+      if (!json) process.stdout.write(nextSteps(settings, isSample(runs), await dockerHost()));
+    },
+  };
 }
 
 /** Throws Failure when the volumes of what is deployed are not those of what the settings ask for. */
-function refuseOtherData(deployed: ComposeProject, settings: DockerSettings): void {
+function refuseOtherData(deployed: ComposeProject, settings: DockerSettings, isSampleAsked: boolean): void {
   needSameProject(deployed, settings);
   if (deployed.services.storage === undefined && settings.builtInStorage)
     throw new Failure(
       "What runs keeps its recordings in an external S3, and S3_ENDPOINT is not set any more; nothing was changed.\n" +
-        "  Mend: put it back into .env; or, to start with an empty built-in S3: npm run down, then npm run up",
+        `  Mend: put it back into .env; or, to start with an empty built-in S3: ${command(settings.stack, "down")}, then ${command(settings.stack, "up")}`,
     );
   const [now, then] = isSample(deployed)
     ? ["the sample application", "Rejourney"]
     : ["Rejourney", "the sample"];
-  if (isSample(deployed) !== asksForSample(settings))
+  if (isSample(deployed) !== isSampleAsked)
     throw new Failure(
       `What runs is ${now}, and ${then} would take over its data; nothing was changed.\n` +
-        `  Mend: use another stack beside this one, or delete the data first: npm run down -- --stack ${settings.stack} --delete-data`,
+        `  Mend: use another stack beside this one, or delete the data first: ${command(settings.stack, "down --delete-data")}`,
     );
 }
 
 /** `elsewhere` is the Docker host when it is not this machine. */
-function nextSteps(settings: DockerSettings, elsewhere: string | undefined): string {
+function nextSteps(settings: DockerSettings, runsSample: boolean, elsewhere: string | undefined): string {
   const { variables, stack, domain } = settings;
   const isLocal = elsewhere === undefined || domain !== undefined;
   const place = isLocal ? "" : `, on the Docker host itself (${elsewhere})`;
-  const flags = stack === "selfhosted" ? "" : ` -- --stack ${stack}`;
-  const verb = (name: string) => `npm run ${name}${flags}`;
-  const steps = [
+  const verb = (words: string) => command(stack, words);
+  const steps: [string, string][] = [
     [verb("status"), "how each service does"],
-    [verb("preview"), `what a change in Pulumi.${stack}.yaml or .env would do; npm run up does it`],
+    [verb("preview"), `what a change in Pulumi.${stack}.yaml or .env would do; ${verb("up")} does it`],
     [verb("down"), "removes the containers; data and secrets stay"],
   ];
+  const width = Math.max(...steps.map(([words]) => words.length));
   return [
     `Rejourney answers at ${variables.PUBLIC_DASHBOARD_URL}${place}`,
-    ...(asksForSample(settings)
+    ...(runsSample
       ? [
           "It is a sample application in Rejourney's place, without authentication: for a try alone.",
-          `To run Rejourney: ${verb("down")}${flags === "" ? " --" : ""} --delete-data, echo REJOURNEY_RELEASE=<release> >> .env, npm run up`,
+          `To run Rejourney: ${verb("down --delete-data")}, echo REJOURNEY_RELEASE=<release> >> .env, ${verb("up")}`,
         ]
       : []),
     "Next:",
-    ...steps.map(([command, does]) => `  ${command!.padEnd(16)}  ${does}`),
+    ...steps.map(([words, does]) => `  ${words.padEnd(width)}  ${does}`),
     "",
   ].join("\n");
 }

@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { command } from "../../infra/settings/command.ts";
 import { Failure, log } from "../terminal/output.ts";
 
 /** What the file backend writes into a lock. */
@@ -34,7 +35,7 @@ export async function settleLocks(state: string, stack: string): Promise<void> {
     if (lock.hostname !== hostname())
       throw new Failure(
         `${username} on ${lock.hostname} holds the state since ${timestamp}; nothing was changed.\n` +
-          `  Mend: when that run is dead: npm run pulumi -- cancel --yes --stack ${stack}`,
+          `  Mend: when that run is dead: ${command(stack, "pulumi cancel --yes")}`,
       );
     if (Date.now() > deadline)
       throw new Failure(`The run with process id ${pid} still holds the state; nothing was changed.`);

@@ -1,14 +1,15 @@
 import { Compose } from "../../infra/docker/compose.ts";
 import { type DockerSettings, type KubernetesSettings, loadSettings } from "../../infra/settings/load.ts";
 import { NAMESPACE } from "../../infra/manifest.ts";
+import { command } from "../../infra/settings/command.ts";
 import { fileInput } from "../../infra/settings/sources.ts";
 import { needDocker } from "../../tools/setup/docker.ts";
 import { ask, confirm } from "../terminal/confirm.ts";
 import { inWords } from "../engine/pulumi-cli.ts";
-import type { Options } from "../main.ts";
+import type { Options } from "../terminal/options.ts";
 import { Failure, log } from "../terminal/output.ts";
 import { Progress, summary } from "../engine/progress.ts";
-import { deployedProject, needSameProject } from "../terminal/service-report.ts";
+import { deployedProject, needSameProject } from "../single-node/services.ts";
 import { type OpenStack, openStack } from "../engine/stack.ts";
 
 export interface DownOptions extends Options {
@@ -38,18 +39,19 @@ async function downSingleNode(settings: DockerSettings, options: DownOptions): P
     return;
   }
   const kept = deleteData
-    ? "The data is deleted. The secrets are kept, encrypted, in .rejourney; npm run up starts with an empty database."
-    : "Data and secrets are kept. npm run up brings everything back.";
+    ? `The data is deleted. The secrets are kept, encrypted, in .rejourney; ${command(name, "up")} starts with an empty database.`
+    : `Data and secrets are kept. ${command(name, "up")} brings everything back.`;
   process.stdout.write(`${summary(changes, true)}\n${kept}\n`);
 }
 
 async function downCluster(settings: KubernetesSettings, options: DownOptions): Promise<void> {
-  const { needSameCluster, reachedCluster } = await import("../cluster/preflight.ts");
+  const { reachedCluster } = await import("../cluster/connection.ts");
+  const { needSameCluster } = await import("../cluster/existing-data.ts");
   const { stack: name, json } = options;
   if (options.deleteData)
     throw new Failure(
       `The data of a cluster is not deleted from here; nothing was changed.\n` +
-        `  Mend: npm run down -- --stack ${name}, then kubectl delete namespace ${NAMESPACE}; volumes are kept by their PersistentVolumes`,
+        `  Mend: ${command(name, "down")}, then kubectl delete namespace ${NAMESPACE}; volumes are kept by their PersistentVolumes`,
     );
   await confirmRemoval(options);
   const api = await reachedCluster(settings);
@@ -60,7 +62,7 @@ async function downCluster(settings: KubernetesSettings, options: DownOptions): 
     process.stdout.write(`${JSON.stringify({ stack: name, summary: changes, dataDeleted: false })}\n`);
   else
     process.stdout.write(
-      `${summary(changes, true)}\nData and secrets are kept. npm run up -- --stack ${name} brings everything back.\n`,
+      `${summary(changes, true)}\nData and secrets are kept. ${command(name, "up")} brings everything back.\n`,
     );
 }
 
@@ -75,15 +77,13 @@ async function destroyed({ stack, options }: OpenStack): Promise<Partial<Record<
 
 async function confirmRemoval({ stack, yes }: DownOptions): Promise<void> {
   if (yes || (await confirm(`This takes down the stack ${stack}; its data and secrets stay. Go on?`))) return;
-  throw new Failure(
-    `Nothing was changed. To go on without being asked: npm run down -- --stack ${stack} --yes`,
-  );
+  throw new Failure(`Nothing was changed. To go on without being asked: ${command(stack, "down --yes")}`);
 }
 
 async function confirmDeletion({ stack, confirm: given }: DownOptions): Promise<void> {
   const question = `This deletes the database and all recordings of ${stack}. Type the stack's name to go on: `;
   if ((given ?? (await ask(question))) === stack) return;
   throw new Failure(
-    `Nothing was changed. To delete the data without being asked: npm run down -- --stack ${stack} --delete-data --confirm ${stack}`,
+    `Nothing was changed. To delete the data without being asked: ${command(stack, `down --delete-data --confirm ${stack}`)}`,
   );
 }

@@ -1,11 +1,11 @@
 import type { KubernetesSettings } from "../../infra/settings/load.ts";
-import { inWords } from "../engine/pulumi-cli.ts";
-import type { Options } from "../main.ts";
-import { Failure, log } from "../terminal/output.ts";
-import { Progress, shown, summary } from "../engine/progress.ts";
+import { previewed } from "../engine/preview.ts";
+import type { Options } from "../terminal/options.ts";
+import { Failure } from "../terminal/output.ts";
+import { shown, summary } from "../engine/progress.ts";
 import { slotsToFill } from "../engine/secret-slots.ts";
 import { type OpenStack, openStack } from "../engine/stack.ts";
-import { checkedSettings } from "./up.ts";
+import { checkedSettings } from "../terminal/settings.ts";
 
 /** Shows what `up` would change; changes nothing. */
 export async function preview({ stack: name, json }: Options): Promise<void> {
@@ -26,21 +26,13 @@ export async function preview({ stack: name, json }: Options): Promise<void> {
   process.stdout.write(`${summary(counts, false)}\n`);
 }
 
-/** What a run of the engine would change. `refresh` compares with the cluster, too. */
-export async function previewed({ stack, options }: OpenStack, refresh: boolean): Promise<Progress> {
-  const progress = new Progress(log);
-  const { onEvent } = progress;
-  const run = stack.preview({ ...options, onEvent, refresh });
-  await inWords(run, () => progress.failed);
-  return progress;
-}
-
 /**
  * Whether the cluster can tell what somebody has changed by hand. Where it does not answer, the state alone is compared.
  * Throws Failure when it is another cluster.
  */
 async function answers(settings: KubernetesSettings, { resources }: OpenStack): Promise<boolean> {
-  const { needSameCluster, reachedCluster } = await import("../cluster/preflight.ts");
+  const { reachedCluster } = await import("../cluster/connection.ts");
+  const { needSameCluster } = await import("../cluster/existing-data.ts");
   const api = await reachedCluster(settings).catch((error: unknown) => {
     if (error instanceof Failure) return undefined;
     throw error;

@@ -1,5 +1,6 @@
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
+import { command } from "../../infra/settings/command.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
 import { pulumi } from "../engine/pulumi-cli.ts";
 import { Failure } from "../terminal/output.ts";
@@ -51,7 +52,7 @@ export async function recover(path: string, { key, json }: RecoverOptions): Prom
     return;
   }
   process.stdout.write(
-    `The state of ${stack} is back, and its ${names.length} secrets open. Written: ${[...written, "the state"].join(", ")}.\nNext: npm run up\n`,
+    `The state of ${stack} is back, and its ${names.length} secrets open. Written: ${[...written, "the state"].join(", ")}.\nNext: ${command(stack, "up")}\n`,
   );
 }
 
@@ -78,7 +79,7 @@ function refuseToReplace({ stack, passphrase }: Bundle): void {
 function stateIsHere(stack: string): Failure {
   return new Failure(
     `There is a state of ${stack} here already; nothing was changed.\n` +
-      "  Mend: npm run up goes on with it; to give it up, move the folder .rejourney away, then run the same command again",
+      `  Mend: ${command(stack, "up")} goes on with it; to give it up, move the folder .rejourney away, then run the same command again`,
   );
 }
 

@@ -8,7 +8,7 @@ import { fileInput, projectRoot } from "../../infra/settings/sources.ts";
 import { ensureDocker } from "../../tools/setup/docker.ts";
 import { confirmUnless } from "../terminal/confirm.ts";
 import { obtainImages, SAMPLE_RELEASE } from "../single-node/images.ts";
-import type { Options } from "../main.ts";
+import type { Options } from "../terminal/options.ts";
 import { log } from "../terminal/output.ts";
 import { replaceFile } from "../state/replace-file.ts";
 
@@ -21,7 +21,7 @@ export async function setup({ stack, json, yes }: SetupOptions): Promise<void> {
   const settings = loadDockerSettings(fileInput(stack));
   for (const warning of settings.warnings) log(`Warning: ${warning}`);
   await ensureDocker({ log, confirm: confirmUnless(yes) });
-  const made = await obtainImages(settings);
+  const made = await obtainImages(settings, composeProject(settings));
   const path = join(".rejourney", stack, "images.yml");
   if (made === undefined) rmSync(join(projectRoot, path), { force: true });
   else writeOverride(join(projectRoot, path), settings, made);

@@ -1,16 +1,12 @@
 import { containersOf } from "../../infra/docker/containers.ts";
+import { command } from "../../infra/settings/command.ts";
 import { type KubernetesSettings, loadSettings } from "../../infra/settings/load.ts";
 import { fileInput } from "../../infra/settings/sources.ts";
 import { needDocker } from "../../tools/setup/docker.ts";
-import type { Options } from "../main.ts";
+import type { Options } from "../terminal/options.ts";
 import { Failure } from "../terminal/output.ts";
-import {
-  deployedProject,
-  needWellContainers,
-  report,
-  type ServiceReport,
-  table,
-} from "../terminal/service-report.ts";
+import { deployedProject, needWellContainers, report } from "../single-node/services.ts";
+import { type ServiceReport, table } from "../terminal/service-report.ts";
 import { deployedResources, type Resource } from "../engine/stack.ts";
 
 /** Shows how each service does; fails when one is not as the stack says. Changes nothing. */
@@ -38,7 +34,8 @@ async function containers(stack: string, resources: readonly Resource[]): Promis
 }
 
 async function pods(settings: KubernetesSettings, resources: readonly Resource[]): Promise<Found> {
-  const { needSameCluster, reachedCluster } = await import("../cluster/preflight.ts");
+  const { reachedCluster } = await import("../cluster/connection.ts");
+  const { needSameCluster } = await import("../cluster/existing-data.ts");
   const { clusterServices, needWellPods } = await import("../cluster/services.ts");
   const { stack } = settings;
   const api = await reachedCluster(settings);
@@ -49,6 +46,7 @@ async function pods(settings: KubernetesSettings, resources: readonly Resource[]
 }
 
 function down(stack: string): Failure {
-  const up = stack === "selfhosted" ? "npm run up" : `npm run up -- --stack ${stack}`;
-  return new Failure(`The stack ${stack} is down; its data and secrets are kept. Next: ${up}`);
+  return new Failure(
+    `The stack ${stack} is down; its data and secrets are kept. Next: ${command(stack, "up")}`,
+  );
 }

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { definitionOf, SECRET_NAMES, type SecretName } from "../app/secrets.ts";
+import { generatorName, hashKeyName, rotationsName, slotName } from "./names.ts";
 
 export interface SecretStoreArgs {
   /** Values that a source (`.env`, the stack's settings) gives. They fill a slot only while it is empty. */
@@ -35,16 +36,20 @@ export class SecretStore extends pulumi.ComponentResource {
       ),
     );
     this.empty = pulumi.unsecret(inUse.apply((values) => SECRET_NAMES.filter((_, i) => values[i] === "")));
-    this.hashKey = this.generator(`${name}-hash-key`, 32).result;
+    this.hashKey = this.generator(hashKeyName(name), 32).result;
     // Written by `secrets rotate`, which edits the state: no run of the engine may forget or change it.
-    new pulumi.Stash(ROTATIONS, { input: {} }, { parent: this, protect: true, ignoreChanges: ["input"] });
+    new pulumi.Stash(
+      rotationsName(name),
+      { input: {} },
+      { parent: this, protect: true, ignoreChanges: ["input"] },
+    );
     this.registerOutputs({});
   }
 
-  private slot(parent: string, secret: SecretName, args: SecretStoreArgs): pulumi.Output<string> {
-    const name = slotName(parent, secret);
+  private slot(store: string, secret: SecretName, args: SecretStoreArgs): pulumi.Output<string> {
+    const name = slotName(secret, store);
     const bytes = definitionOf(secret).generatedBytes;
-    const generated = bytes === undefined ? "" : this.generator(generatorName(parent, secret), bytes).result;
+    const generated = bytes === undefined ? "" : this.generator(generatorName(secret, store), bytes).result;
     const unused = args.notGenerated?.includes(secret) ? "" : undefined;
     const stash = new pulumi.Stash(
       name,
@@ -63,17 +68,4 @@ export class SecretStore extends pulumi.ComponentResource {
       { parent: this, protect: true },
     );
   }
-}
-
-/** The name of the resource that holds what there is to remember of rotations. */
-export const ROTATIONS = "secrets-rotations";
-
-/** The name of the resource that holds a secret. */
-export function slotName(store: string, secret: SecretName): string {
-  return `${store}-${secret.toLowerCase().replaceAll("_", "-")}`;
-}
-
-/** The name of the resource that generates a secret. */
-export function generatorName(store: string, secret: SecretName): string {
-  return `${slotName(store, secret)}-generated`;
 }

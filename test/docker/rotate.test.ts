@@ -202,7 +202,7 @@ describe("the key of the rows", () => {
     expect(reading.failed).toEqual([]);
     expect(await opened(old, to)).toEqual([ROWS, 0]);
     expect(await refused("up", "--yes")).toMatch(
-      /^The rotation of STORAGE_ENCRYPTION_KEY that began at .* is not through; nothing was changed\.\n {2}Mend: npx rejourney secrets rotate STORAGE_ENCRYPTION_KEY --stack selfhosted$/m,
+      /^The rotation of STORAGE_ENCRYPTION_KEY that began at .* is not through; nothing was changed\.\n {2}Mend: npx rejourney secrets rotate STORAGE_ENCRYPTION_KEY$/m,
     );
     await killedAt(/The state has the new STORAGE_ENCRYPTION_KEY/);
     await killedAt(/Committed: from now on/);

@@ -413,7 +413,7 @@ describe("down", () => {
     const { status, stderr } = await project.rejourney(["down", "--delete-data", flag]);
     expect(status).toBe(1);
     expect(stderr).toContain(
-      "Nothing was changed. To delete the data without being asked: npm run down -- --stack selfhosted --delete-data --confirm selfhosted",
+      "Nothing was changed. To delete the data without being asked: npm run down -- --delete-data --confirm selfhosted",
     );
     expect(await newSince(before)).toEqual([]);
   });

@@ -270,7 +270,7 @@ describe("a stack", () => {
     const names = ["JWT_SECRET", "JWT_SIGNING_KEY", "SMTP_PASS"];
     const rotate = (...args: string[]) => project.rejourney(["secrets", "rotate", ...args]);
     expect((await rotate("JWT_SECRET", "--yes")).stderr).toContain(
-      "The settings change more than secrets: rejourney-compose; nothing was changed.\n  Mend: npm run up -- --stack selfhosted first\n",
+      "The settings change more than secrets: rejourney-compose; nothing was changed.\n  Mend: npm run up first\n",
     );
     setting(MEMORY);
     const withoutInput = await rotate(...names, "--yes");

@@ -143,6 +143,7 @@ describe("a pull request", () => {
     github = await StandInGitHub.start();
     folder = mkdtempSync(join(tmpdir(), "rejourney-preview-"));
     for (const part of [
+      "ci",
       "cli",
       "infra",
       "tools",
@@ -162,10 +163,7 @@ describe("a pull request", () => {
     shas.base = git("rev-parse", "HEAD");
     const api = join(folder, "k8s", "04-api.yml");
     writeFileSync(api, readFileSync(api, "utf8").replace("cpu: 100m", "cpu: 300m"));
-    writeFileSync(
-      join(folder, "tools", "ci", "preview.ts"),
-      "throw new Error('code of the fork has run');\n",
-    );
+    writeFileSync(join(folder, "ci", "preview.ts"), "throw new Error('code of the fork has run');\n");
     git("commit", "--quiet", "--all", "--message=head");
     shas.head = git("rev-parse", "HEAD");
     // As the workflow does it: what runs is the base, and the pull request is there as commits alone.
@@ -177,7 +175,7 @@ describe("a pull request", () => {
   });
 
   function run(env: NodeJS.ProcessEnv): Promise<Ran> {
-    const script = join(folder, "tools", "ci", "preview.ts");
+    const script = join(folder, "ci", "preview.ts");
     const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^PULUMI_/.test(name)));
     return ended(
       spawn(process.execPath, [script], {

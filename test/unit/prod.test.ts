@@ -7,7 +7,7 @@ import type { Manifest } from "../../infra/manifest.ts";
 import { stages } from "../../infra/kubernetes/parts.ts";
 import type { SecretKey } from "../../infra/kubernetes/secret-groups.ts";
 import { missingKeys } from "../../infra/kubernetes/secrets.ts";
-import { ROTATIONS } from "../../infra/secrets/store.ts";
+import { rotationsName } from "../../infra/secrets/names.ts";
 import { prod } from "../../stacks/prod.ts";
 import { pem } from "./certificate.ts";
 import { GENERATOR, recorded, type Registered, slotOf, STASH, STORE, valueOf } from "./mocks.ts";
@@ -83,7 +83,7 @@ describe("the stack prod", () => {
       ...SECRET_NAMES.map((name) => `${STASH} ${slotOf(name)}`),
       ...GENERATED_SECRETS.map((name) => `${GENERATOR} ${slotOf(name)}-generated`),
       `${GENERATOR} secrets-hash-key`,
-      `${STASH} ${ROTATIONS}`,
+      `${STASH} ${rotationsName()}`,
       "rejourney:kubernetes:KubernetesDeployment rejourney",
       "pulumi:providers:kubernetes rejourney-cluster",
       ...parts.map((name) => `${PART} rejourney-${name}`),

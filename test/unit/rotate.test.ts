@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { holderOf } from "../../cli/rotation/procedures.ts";
-import { isMadeHere } from "../../cli/secrets/new-values.ts";
+import { refuse } from "../../cli/rotation/prepare.ts";
+import { isGeneratedHere } from "../../infra/settings/generated.ts";
 import type { OpenRotation } from "../../cli/secrets/rotation-record.ts";
 import {
   needNoOpenRotation,
@@ -8,7 +9,6 @@ import {
   rotationsIn,
   withRetired,
 } from "../../cli/secrets/rotation-record.ts";
-import { refuse } from "../../cli/verbs/secrets/rotate.ts";
 import type { Resource } from "../../cli/engine/stack.ts";
 import type { Secrets } from "../../cli/secrets/sync-plan.ts";
 import { SECRET_NAMES, type SecretName } from "../../infra/app/secrets.ts";
@@ -51,7 +51,7 @@ describe("a rotation", () => {
 
   test("of what is not in use is refused", () => {
     expect(told(["SMTP_PASS", "JWT_SECRET"], dockerSettings(), undefined, { ...ALL, SMTP_PASS: "" })).toBe(
-      "SMTP_PASS: not in use; nothing was changed.\n  Mend: add it to .env, then: npm run up -- --stack selfhosted",
+      "SMTP_PASS: not in use; nothing was changed.\n  Mend: add it to .env, then: npm run up",
     );
   });
 
@@ -89,10 +89,10 @@ describe("a rotation", () => {
       SECRET_NAMES.filter((name) => holderOf(name, settings) !== undefined);
     expect(holders(dockerSettings())).toEqual(["POSTGRES_PASSWORD", "STORAGE_ENCRYPTION_KEY"]);
     expect(holders(external)).toEqual(["STORAGE_ENCRYPTION_KEY"]);
-    expect(isMadeHere("POSTGRES_PASSWORD", external)).toBe(false);
-    expect(isMadeHere("S3_SECRET_ACCESS_KEY", kubernetesSettings())).toBe(false);
-    expect(isMadeHere("S3_SECRET_ACCESS_KEY", dockerSettings())).toBe(true);
-    expect(isMadeHere("SMTP_PASS", dockerSettings())).toBe(false);
+    expect(isGeneratedHere("POSTGRES_PASSWORD", external)).toBe(false);
+    expect(isGeneratedHere("S3_SECRET_ACCESS_KEY", kubernetesSettings())).toBe(false);
+    expect(isGeneratedHere("S3_SECRET_ACCESS_KEY", dockerSettings())).toBe(true);
+    expect(isGeneratedHere("SMTP_PASS", dockerSettings())).toBe(false);
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { report, table } from "../../cli/terminal/service-report.ts";
+import { report } from "../../cli/single-node/services.ts";
+import { table } from "../../cli/terminal/service-report.ts";
 import type { ComposeProject } from "../../infra/docker/compose-spec.ts";
 import type { Container } from "../../infra/docker/containers.ts";
 

@@ -8,7 +8,7 @@ import { GENERATED_SECRETS, SECRET_NAMES, type SecretName } from "../../infra/ap
 import { composeProject } from "../../infra/docker/project.ts";
 import { projectOf } from "../../infra/docker/project-variables.ts";
 import { yamlText } from "../../infra/yaml.ts";
-import { ROTATIONS } from "../../infra/secrets/store.ts";
+import { rotationsName } from "../../infra/secrets/names.ts";
 import program from "../../stacks/index.ts";
 import { GENERATOR, recorded, slotOf, STASH, STORE, valueOf } from "./mocks.ts";
 import { dockerSettings, FROM_OUTSIDE, GOOD, OTHER } from "./values.ts";
@@ -56,7 +56,7 @@ describe("the stack selfhosted", () => {
       ...SECRET_NAMES.map((name) => `${STASH} ${slotOf(name)}`),
       ...GENERATED_SECRETS.map((name) => `${GENERATOR} ${slotOf(name)}-generated`),
       `${GENERATOR} secrets-hash-key`,
-      `${STASH} ${ROTATIONS}`,
+      `${STASH} ${rotationsName()}`,
       "rejourney:docker:DockerDeployment rejourney",
       "command:local:Command rejourney-compose",
     ];
@@ -73,7 +73,7 @@ describe("the stack selfhosted", () => {
         expect({ name, secret, ignoreChanges }).toEqual({
           name,
           // What the last one has of a secret, `secrets rotate` writes.
-          secret: name === ROTATIONS ? [] : ["input"],
+          secret: name === rotationsName() ? [] : ["input"],
           ignoreChanges: ["input"],
         });
     }

@@ -1,19 +1,9 @@
-import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, statSync } from "node:fs";
-import {
-  definitionOf,
-  GENERATED_SECRETS,
-  SECRET_NAMES,
-  type SecretName,
-} from "../../../infra/app/secrets.ts";
-import { notGenerated } from "../../../infra/settings/check.ts";
-import { type EnvFile, readEnvFile } from "../../../infra/settings/env.ts";
+import { GENERATED_SECRETS, SECRET_NAMES, type SecretName } from "../../../infra/app/secrets.ts";
+import { isGeneratedHere } from "../../../infra/settings/generated.ts";
 import { loadSettings, type Settings } from "../../../infra/settings/load.ts";
-import { SettingsError } from "../../../infra/settings/problem.ts";
-import { envPath, fileInput, stackConfig } from "../../../infra/settings/sources.ts";
-import type { Options } from "../../main.ts";
+import { fileInput } from "../../../infra/settings/sources.ts";
+import type { Options } from "../../terminal/options.ts";
 import { log } from "../../terminal/output.ts";
-import { replaceFile } from "../../state/replace-file.ts";
 
 /** Checks the stack's settings and `.env`. Throws SettingsError with all problems at once. */
 export function secretsCheck({ stack, json }: Options): void {
@@ -25,44 +15,15 @@ export function secretsCheck({ stack, json }: Options): void {
     return;
   }
   for (const warning of warnings) log(`Warning: ${warning}`);
-  for (const { name, status } of rows) process.stdout.write(`${name.padEnd(24)}${status}\n`);
+  const width = Math.max(...SECRET_NAMES.map((name) => name.length));
+  for (const { name, status } of rows) process.stdout.write(`${name.padEnd(width)}  ${status}\n`);
 }
 
-function statusOf(name: SecretName, { secrets, encrypted, notGenerated }: Settings): string {
+function statusOf(name: SecretName, settings: Settings): string {
+  const { secrets, encrypted } = settings;
   if (name in secrets) return "good";
   if (encrypted.includes(name)) return "encrypted, checked by the engine";
   if (!GENERATED_SECRETS.includes(name)) return "absent, optional";
-  if (!notGenerated.includes(name)) return "absent, will be generated";
+  if (isGeneratedHere(name, settings)) return "absent, will be generated";
   return name.startsWith("S3_") ? "absent, optional" : "absent, needed unless the stack has it";
-}
-
-/** Gives `.env` the secrets that it lacks. Lines that are there stay as they are, empty ones get a value. */
-export function secretsGenerate({ stack, json }: Options): void {
-  const env = readEnvFile(envPath());
-  if (env.problems.length > 0) throw new SettingsError(env.problems);
-  const madeElsewhere = notGenerated(stackConfig(stack), env);
-  const added = GENERATED_SECRETS.filter(
-    (name) => (env.entries.get(name)?.value ?? "") === "" && !madeElsewhere.includes(name),
-  );
-  if (added.length > 0) replaceFile(envPath(), filled(env, added));
-  else if (existsSync(envPath()) && (statSync(envPath()).mode & 0o077) !== 0) chmodSync(envPath(), 0o600);
-  if (json) process.stdout.write(`${JSON.stringify({ added })}\n`);
-  else log(added.length === 0 ? "Nothing is missing." : `Added to ${envPath()}: ${added.join(", ")}.`);
-}
-
-/** The text of the file with a new value for each name: in the place of its empty entry, else at the end. */
-function filled({ text, entries }: EnvFile, names: readonly SecretName[]): string {
-  const lineBreak = text.includes("\r\n") ? "\r\n" : "\n";
-  const value = (name: SecretName) => randomBytes(definitionOf(name).generatedBytes!).toString("hex");
-  const empty = names.flatMap((name) => {
-    const span = entries.get(name)?.span;
-    return span === undefined ? [] : [{ name, span }];
-  });
-  let result = text;
-  // From the last to the first, so that a replacement moves no place that is still to come.
-  for (const { name, span } of empty.sort((a, b) => b.span[0] - a.span[0]))
-    result = result.slice(0, span[0]) + value(name) + result.slice(span[1]);
-  for (const name of names.filter((name) => !entries.has(name)))
-    result += `${result === "" || /[\r\n]$/.test(result) ? "" : lineBreak}${name}=${value(name)}${lineBreak}`;
-  return result;
 }

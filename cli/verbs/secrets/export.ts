@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { envLine } from "../../../infra/settings/env.ts";
 import { envPath } from "../../../infra/settings/sources.ts";
 import { confirm } from "../../terminal/confirm.ts";
-import type { Options } from "../../main.ts";
+import type { Options } from "../../terminal/options.ts";
 import { Failure } from "../../terminal/output.ts";
 import { replaceFile } from "../../state/replace-file.ts";
 import { revealedResources, valuesIn } from "../../engine/secret-slots.ts";

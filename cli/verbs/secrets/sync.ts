@@ -2,23 +2,25 @@ import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import type { V1Secret } from "@kubernetes/client-node";
 import { SECRET_NAMES, type SecretName } from "../../../infra/app/secrets.ts";
+import { composeProject } from "../../../infra/docker/project.ts";
 import type { ClusterApi } from "../../../infra/kubernetes/api.ts";
 import { secretTemplates } from "../../../infra/kubernetes/secrets.ts";
+import { command } from "../../../infra/settings/command.ts";
+import { boundBy } from "../../../infra/settings/generated.ts";
 import type { KubernetesSettings, Settings } from "../../../infra/settings/load.ts";
-import { type Problem, SettingsError } from "../../../infra/settings/problem.ts";
+import { SettingsError } from "../../../infra/settings/problem.ts";
 import { secretProblems } from "../../../infra/settings/secret-rules.ts";
 import { envPath } from "../../../infra/settings/sources.ts";
 import { needDocker } from "../../../tools/setup/docker.ts";
 import { contentsIn, liveSecrets } from "../../cluster/secrets.ts";
-import { confirm } from "../../terminal/confirm.ts";
-import { databaseIn } from "../../single-node/database.ts";
-import { pulumi } from "../../engine/pulumi-cli.ts";
-import { Failure } from "../../terminal/output.ts";
-import { previewed } from "../preview.ts";
+import { previewed } from "../../engine/preview.ts";
 import type { Change } from "../../engine/progress.ts";
+import { pulumi } from "../../engine/pulumi-cli.ts";
+import type { Deployment } from "../../engine/run-plan.ts";
+import { hashKeyOf, revealedResources, type Slot, urnOf, valuesIn } from "../../engine/secret-slots.ts";
+import { needDeployed, type OpenStack, type Resource } from "../../engine/stack.ts";
+import { boundProblems } from "../../secrets/bound.ts";
 import { needNoOpenRotation, refuseRetired, rotationsIn } from "../../secrets/rotation-record.ts";
-import { boundBy, hashKeyOf, revealedResources, urnOf, valuesIn } from "../../engine/secret-slots.ts";
-import type { OpenStack, Resource } from "../../engine/stack.ts";
 import {
   clusterPlan,
   complete,
@@ -29,7 +31,11 @@ import {
   type SyncPlan,
   told,
 } from "../../secrets/sync-plan.ts";
-import { type Choice, up, type UpOptions } from "../up.ts";
+import { databaseIn } from "../../single-node/database.ts";
+import { confirm } from "../../terminal/confirm.ts";
+import type { UpOptions } from "../../terminal/options.ts";
+import { Failure } from "../../terminal/output.ts";
+import { prepare } from "../prepare.ts";
 
 export interface SyncOptions extends UpOptions {
   dryRun: boolean;
@@ -48,13 +54,21 @@ export async function secretsSync(options: SyncOptions): Promise<void> {
         "  Mend: name it by --env-file, or leave out --prune",
     );
   if (options.direct) return (await import("../../cluster/unmanaged-secrets.ts")).syncDirect(options);
-  await up(options, (open, settings, api) => chosen(open, settings, api, options));
+  const deployment = await prepare(options);
+  const choice = await chosen(deployment, options);
+  if (choice === undefined) return;
+  await deployment.ready();
+  await deployment.settle(await deployment.apply(choice.slots), choice.report);
+}
+
+/** What a sync gives the engine to do; undefined where there is nothing. */
+interface Choice {
+  slots: readonly Slot[];
+  report: object;
 }
 
 async function chosen(
-  open: OpenStack,
-  settings: Settings,
-  api: ClusterApi | undefined,
+  { open, settings, api }: Deployment,
   options: SyncOptions,
 ): Promise<Choice | undefined> {
   const { stack, json, dryRun } = options;
@@ -99,14 +113,6 @@ async function chosen(
   return { slots, report };
 }
 
-/** Throws Failure when nothing is deployed yet. */
-export function needDeployed({ resources }: OpenStack, stack: string): void {
-  if (resources.length > 0) return;
-  throw new Failure(
-    `Nothing of the stack ${stack} is deployed yet; the first run takes the secrets as they are. Next: npm run up -- --stack ${stack}`,
-  );
-}
-
 /** The values that the sources give, those of the stack's file decrypted. Throws SettingsError. */
 async function sourcesOf(
   { stack, secrets, encrypted }: Settings,
@@ -131,33 +137,17 @@ async function sourcesOf(
 async function refuseBound(changed: readonly SecretName[], settings: Settings): Promise<void> {
   const bound = changed.filter((name) => boundBy(name, settings) !== undefined);
   if (bound.length === 0) return;
-  if (settings.target === "docker" && (await databaseIn(settings)) === "none") return;
-  const place = `npx -- rejourney secrets export --env-file in-use.env --stack ${settings.stack}`;
+  if (settings.target === "docker" && (await databaseIn(composeProject(settings))) === "none") return;
+  const { stack } = settings;
+  const place = command(stack, "secrets export --env-file in-use.env");
   throw new SettingsError(
     boundProblems(
       bound,
       settings,
-      (name) => `put back the value in use, from: ${place}; a new one: ${rotate(name, settings)}`,
+      (name) =>
+        `put back the value in use, from: ${place}; a new one: ${command(stack, `secrets rotate ${name}`)}`,
     ),
   );
-}
-
-/** What is wrong with a value of these that is not the one in use. */
-export function boundProblems(
-  names: readonly SecretName[],
-  settings: Settings,
-  mend: (name: SecretName) => string,
-): Problem[] {
-  return names.map((key) => ({
-    key,
-    what: `is not the value in use, and does not change by itself: ${boundBy(key, settings)}`,
-    mend: mend(key),
-  }));
-}
-
-/** The command that gives a secret a new value. */
-export function rotate(name: SecretName, { stack }: Settings): string {
-  return `npx rejourney secrets rotate ${name} --stack ${stack}`;
 }
 
 async function planOfCluster(
@@ -197,6 +187,6 @@ async function confirmOthers(others: readonly Change[], { yes, stack }: SyncOpti
   const names = others.map(({ resource }) => resource).join(", ");
   throw new Failure(
     `Beside the secrets, the settings change ${names}; nothing was changed.\n` +
-      `  Mend: npm run up -- --stack ${stack} first; or take it along: the same command with --yes`,
+      `  Mend: ${command(stack, "up")} first; or take it along: the same command with --yes`,
   );
 }

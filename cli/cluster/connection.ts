@@ -1,0 +1,29 @@
+import { ClusterApi } from "../../infra/kubernetes/api.ts";
+import { ApiError, ClusterError, KubeconfigError } from "../../infra/kubernetes/errors.ts";
+import { NAMESPACE } from "../../infra/manifest.ts";
+import type { KubernetesSettings } from "../../infra/settings/load.ts";
+import { Failure } from "../terminal/output.ts";
+
+/** The cluster of a stack. Throws Failure when the kubeconfig cannot be used, or the API server does not answer. */
+export async function reachedCluster({ context, stack }: KubernetesSettings): Promise<ClusterApi> {
+  try {
+    const api = ClusterApi.open(context);
+    await api.request("GET", "/version");
+    // An answer that needs rights: credentials that have run out are told here, before any change.
+    await api.get(`/api/v1/namespaces/${NAMESPACE}`);
+    return api;
+  } catch (error) {
+    if (!(error instanceof ClusterError)) throw error;
+    const fault =
+      error instanceof KubeconfigError
+        ? "is not known"
+        : error instanceof ApiError
+          ? "refuses these credentials"
+          : "cannot be reached";
+    const what = `The cluster of the stack ${stack} ${fault}: ${error.message}`;
+    throw new Failure(
+      `${what}; nothing was changed.\n` +
+        `  Mend: name a kubeconfig by KUBECONFIG, and where it has several contexts, set rejourney:context in Pulumi.${stack}.yaml; then try: kubectl get nodes`,
+    );
+  }
+}

@@ -1,0 +1,93 @@
+import type { V1Secret } from "@kubernetes/client-node";
+import { GENERATED_SECRETS, type SecretName } from "../../infra/app/secrets.ts";
+import type { ClusterApi, KubernetesObject } from "../../infra/kubernetes/api.ts";
+import { NAMESPACE } from "../../infra/manifest.ts";
+import { command } from "../../infra/settings/command.ts";
+import { isGeneratedHere } from "../../infra/settings/generated.ts";
+import type { KubernetesSettings } from "../../infra/settings/load.ts";
+import type { Resource } from "../engine/stack.ts";
+import { bundleName } from "../state/recovery-bundle.ts";
+import { Failure } from "../terminal/output.ts";
+
+const SPACE = `/api/v1/namespaces/${NAMESPACE}`;
+
+/**
+ * Throws Failure when this is another cluster than the one that the state is of, when a claim that the state knows is
+ * gone, or when the cluster holds a database that the state does not know: the password for it would be made anew.
+ */
+export async function needSameCluster(
+  api: ClusterApi,
+  resources: readonly Resource[],
+  settings: KubernetesSettings,
+): Promise<void> {
+  const { stack } = settings;
+  const refresh = command(stack, "pulumi refresh --yes");
+  const namespace = resources.find(({ type }) => type === "kubernetes:core/v1:Namespace");
+  if (namespace === undefined) return needKnownData(api, settings);
+  const there = await api.get(SPACE);
+  if (there?.metadata.uid !== uidOf(namespace))
+    throw new Failure(
+      `${api.server} is not the cluster that the stack ${stack} is deployed to: ` +
+        `${there === undefined ? `it has no namespace ${NAMESPACE}` : `its namespace ${NAMESPACE} is another one`}. Nothing was changed.\n` +
+        `  Mend: point KUBECONFIG, or rejourney:context in Pulumi.${stack}.yaml, to the right cluster\n` +
+        `  Or, if the namespace was deleted, and its data is given up: ${refresh}, then the same command again`,
+    );
+  for (const claim of resources.filter(({ type }) => type === "kubernetes:core/v1:PersistentVolumeClaim")) {
+    const { name } = (claim.inputs as unknown as KubernetesObject).metadata;
+    const live = await api.get(`${SPACE}/persistentvolumeclaims/${name}`);
+    if (live?.metadata.uid === uidOf(claim)) continue;
+    throw new Failure(
+      `The claim ${name} of the stack ${stack} ${live === undefined ? "is gone" : "was made anew"}, and with it the way to its data. Nothing was changed.\n` +
+        `  Mend: its volume may be there still (kubectl get persistentvolumes); make a claim of this name that is bound to it, then: ${refresh}\n` +
+        `  Or, to begin with an empty one: ${refresh}, then the same command again`,
+    );
+  }
+}
+
+/** Throws Failure when the database that is there has another name, or another owner, than the settings say. */
+export async function needSameDatabase(api: ClusterApi, settings: KubernetesSettings): Promise<void> {
+  if (!isGeneratedHere("POSTGRES_PASSWORD", settings)) return; // somebody else's
+  const { variables, stack } = settings;
+  const inUse = await valuesOf(api, "postgres-secret");
+  const other = (["POSTGRES_USER", "POSTGRES_DB"] as const).filter(
+    (name) => inUse[name] !== undefined && inUse[name] !== variables[name],
+  );
+  if (other.length === 0) return;
+  throw new Failure(
+    `${other.join(" and ")} cannot change once there is a database, which was made with ${other.map((name) => inUse[name]).join(" and ")}; nothing was changed.\n` +
+      `  Mend: set ${other.length === 1 ? "it" : "them"} back, in .env or rejourney:variables of Pulumi.${stack}.yaml`,
+  );
+}
+
+function uidOf({ outputs }: Resource): string | undefined {
+  return (outputs as unknown as KubernetesObject | undefined)?.metadata.uid;
+}
+
+async function needKnownData(api: ClusterApi, settings: KubernetesSettings): Promise<void> {
+  const { stack, secrets, encrypted } = settings;
+  const claim = await api.get(`${SPACE}/persistentvolumeclaims/postgres-data`);
+  if (claim === undefined) return;
+  const inUse = { ...(await valuesOf(api, "postgres-secret")), ...(await valuesOf(api, "app-secret")) };
+  const isGiven = (name: SecretName) => secrets[name] !== undefined || encrypted.includes(name);
+  const missing = GENERATED_SECRETS.filter((name) => isGeneratedHere(name, settings) && !isGiven(name));
+  const other = (["POSTGRES_PASSWORD", "STORAGE_ENCRYPTION_KEY"] as const).filter(
+    (name) => inUse[name] !== undefined && secrets[name] !== undefined && inUse[name] !== secrets[name],
+  );
+  if (missing.length + other.length === 0) return;
+  const why =
+    other.length > 0
+      ? `${other.join(" and ")} of .env ${other.length === 1 ? "is not the one" : "are not those"} in use there.`
+      : `.env lacks ${missing.join(", ")}. New ones would not open it.`;
+  throw new Failure(
+    `The claim postgres-data holds a database, and this project has no state with its secrets; ${why} Nothing was changed.\n` +
+      `  With the recovery bundle:        npx rejourney recover ${bundleName(stack)} --key recovery.key\n` +
+      "  With the .env that it ran with:  put it back, then run the same command again\n" +
+      `  To give the data up:             kubectl delete namespace ${NAMESPACE}`,
+  );
+}
+
+async function valuesOf(api: ClusterApi, secret: string): Promise<Record<string, string>> {
+  const { data = {} } = (await api.get<V1Secret>(`${SPACE}/secrets/${secret}`)) ?? {};
+  const entries = Object.entries(data).map(([key, value]) => [key, Buffer.from(value, "base64").toString()]);
+  return Object.fromEntries(entries) as Record<string, string>;
+}
