@@ -27,6 +27,8 @@ const CHECKS: Record<string, readonly string[]> = {
   typecheck: ["tsc", "--noEmit"],
   lint: ["eslint", "."],
   format: ["prettier", "--check", "."],
+  arrows: ["depcruise", "--config", ".dependency-cruiser.js", "cli", "ci", "infra", "stacks", "tools"],
+  unused: ["knip", "--no-progress"],
   render: ["node", "cli/main.ts", "render", "--check"],
 };
 /** One after the other, but for two that wait most of their time. */

@@ -58,7 +58,7 @@ export function allows(network: Network, source: End, target: End, port: number,
 }
 
 /** The directions that a policy is about: as it says, else Ingress, and Egress when it has rules for it. */
-export function directionsOf({ spec }: Policy): string[] {
+function directionsOf({ spec }: Policy): string[] {
   return spec.policyTypes ?? ["Ingress", ...(spec.egress === undefined ? [] : ["Egress"])];
 }
 
