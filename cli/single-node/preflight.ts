@@ -4,6 +4,7 @@ import { statfs } from "node:fs/promises";
 import { createServer } from "node:net";
 import { arch, availableParallelism, platform, totalmem } from "node:os";
 import { execa } from "execa";
+import { routesOf } from "../../infra/app/routes.ts";
 import { containersOf } from "../../infra/docker/containers.ts";
 import type { ComposeProject } from "../../infra/docker/compose-spec.ts";
 import type { DockerSettings } from "../../infra/settings/load.ts";
@@ -148,13 +149,10 @@ async function aheadOfAuthority(now: number): Promise<number | undefined> {
 }
 
 /** Without a record, the certificate authority would refuse, and after five refusals an hour not even listen. */
-async function dnsProblems({ domain, variables, builtInStorage, stack }: DockerSettings): Promise<Problem[]> {
+async function dnsProblems(settings: DockerSettings): Promise<Problem[]> {
+  const { domain, stack } = settings;
   if (domain === undefined) return [];
-  const { PUBLIC_DASHBOARD_URL, PUBLIC_API_URL, PUBLIC_INGEST_URL, S3_PUBLIC_ENDPOINT } = variables;
-  const urls = [PUBLIC_DASHBOARD_URL, PUBLIC_API_URL, PUBLIC_INGEST_URL];
-  const hosts = new Set(
-    [...urls, ...(builtInStorage ? [S3_PUBLIC_ENDPOINT] : [])].map((url) => new URL(url).hostname),
-  );
+  const hosts = new Set(routesOf(settings).map(({ host }) => host));
   const found = await Promise.all(
     [...hosts].map((host) =>
       lookup(host).then(

@@ -1,3 +1,6 @@
+/** The port on which the S3 server of a single node listens. */
+export const STORAGE_PORT = 7070;
+
 /** How the project's own PostgreSQL is started. */
 export function postgresCommand(memoryMiB: number): readonly string[] {
   return ["postgres", ...postgresTuning(memoryMiB).flatMap((setting) => ["-c", setting])];

@@ -1,5 +1,5 @@
 import { DATA_RESOURCES, limitsOf } from "../app/catalogue.ts";
-import { POSTGRES_READY, postgresCommand, REDIS_READY, redisScript } from "../app/data.ts";
+import { POSTGRES_READY, postgresCommand, REDIS_READY, redisScript, STORAGE_PORT } from "../app/data.ts";
 import type { DockerSettings } from "../settings/load.ts";
 import type { ComposeService } from "./compose-spec.ts";
 import { confined, healthcheck } from "./container.ts";
@@ -52,7 +52,7 @@ export function storage({ variables, data }: DockerSettings, image: string): Com
   return {
     image,
     entrypoint: ["/usr/local/bin/versitygw"],
-    command: ["--port", ":7070", "--health", "/health", "--region", region, "posix", "/data"],
+    command: ["--port", `:${STORAGE_PORT}`, "--health", "/health", "--region", region, "posix", "/data"],
     environment: {
       ROOT_ACCESS_KEY: secretReference("S3_ACCESS_KEY_ID"),
       ROOT_SECRET_KEY: secretReference("S3_SECRET_ACCESS_KEY"),
@@ -62,7 +62,7 @@ export function storage({ variables, data }: DockerSettings, image: string): Com
     volumes: ["storage-data:/data"],
     ...confined({ user: "1000:1000", ...limitsOf(data.storage, DATA_RESOURCES.storage) }),
     stop_grace_period: "30s",
-    healthcheck: healthcheck("CMD-SHELL", "wget -q -O /dev/null http://127.0.0.1:7070/health"),
+    healthcheck: healthcheck("CMD-SHELL", `wget -q -O /dev/null http://127.0.0.1:${STORAGE_PORT}/health`),
     restart: "unless-stopped",
   };
 }

@@ -1,43 +1,37 @@
 import { securityHeaders } from "../app/headers.ts";
+import { type PublicPath, type Route, routesOf } from "../app/routes.ts";
 import type { DockerSettings } from "../settings/load.ts";
 
 /** Traefik's dynamic configuration: which host and path goes to which service. */
-export function routes({ variables, domain, builtInStorage }: DockerSettings) {
+export function routes(settings: DockerSettings) {
+  const { domain } = settings;
+  const all = routesOf(settings);
   const entryPoints = [domain === undefined ? "http" : "https"];
-  const router = (rule: string, service: string, middlewares = ["headers", "retry"]) => ({
-    rule,
+  const router = ({ name, host, service, paths }: Route) => ({
+    rule: paths === undefined ? hostRule(host) : `${hostRule(host)} && (${paths.map(pathRule).join(" || ")})`,
     service,
     entryPoints,
-    middlewares,
+    // An S3 signs its headers, and a client of one repeats a request by itself.
+    middlewares: name === "storage" ? [] : ["headers", "retry"],
   });
-  const hostOf = (url: string) => new URL(url).hostname;
-  const host = (url: string) => `Host(\`${hostOf(url)}\`)`;
-  const dashboard = hostOf(variables.PUBLIC_DASHBOARD_URL);
-  // Where one host serves both, the paths of the API go to it and all others to the dashboard.
-  const apiRule = (url: string) =>
-    hostOf(url) === dashboard ? `${host(url)} && (PathPrefix(\`/api\`) || Path(\`/health\`))` : host(url);
-  const service = (url: string) => ({ loadBalancer: { servers: [{ url }] } });
-  const { PUBLIC_DASHBOARD_URL, PUBLIC_API_URL, PUBLIC_INGEST_URL, S3_PUBLIC_ENDPOINT } = variables;
+  const server = ({ service, port }: Route) => ({
+    loadBalancer: { servers: [{ url: `http://${service}:${port}` }] },
+  });
   return {
     http: {
-      routers: {
-        web: router(host(PUBLIC_DASHBOARD_URL), "web"),
-        api: router(apiRule(PUBLIC_API_URL), "api"),
-        ...(hostOf(PUBLIC_INGEST_URL) !== hostOf(PUBLIC_API_URL) && {
-          ingest: router(apiRule(PUBLIC_INGEST_URL), "api"),
-        }),
-        ...(builtInStorage && { storage: router(host(S3_PUBLIC_ENDPOINT), "storage", []) }),
-      },
+      routers: Object.fromEntries(all.map((route) => [route.name, router(route)])),
       middlewares: {
         headers: { headers: securityHeaders(domain !== undefined) },
         // For a container that is being replaced. Only a request that has reached none is sent again.
         retry: { retry: { attempts: 5, initialInterval: "200ms" } },
       },
-      services: {
-        web: service("http://web:8080"),
-        api: service("http://api:3000"),
-        ...(builtInStorage && { storage: service("http://storage:7070") }),
-      },
+      services: Object.fromEntries(all.map((route) => [route.service, server(route)])),
     },
   };
+}
+
+const hostRule = (host: string) => `Host(\`${host}\`)`;
+
+function pathRule({ path, match }: PublicPath): string {
+  return `${match === "prefix" ? "PathPrefix" : "Path"}(\`${path}\`)`;
 }

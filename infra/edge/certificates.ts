@@ -1,4 +1,4 @@
-import { publicHosts } from "../app/hosts.ts";
+import { publicHosts } from "../app/routes.ts";
 import { clusterWide, type Manifest, NAMESPACE, namespaced, SYSTEM_NAMESPACE } from "../manifest.ts";
 import type { KubernetesSettings } from "../settings/load.ts";
 

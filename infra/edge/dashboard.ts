@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import bcrypt from "bcryptjs";
-import { traefikHost } from "../app/hosts.ts";
+import { traefikHost } from "../app/routes.ts";
 import { type Manifest, namespaced, SYSTEM_NAMESPACE } from "../manifest.ts";
 import type { KubernetesSettings } from "../settings/load.ts";
 import { tlsSecretOf } from "./certificates.ts";

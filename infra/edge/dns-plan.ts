@@ -1,5 +1,5 @@
 import { isIPv6 } from "node:net";
-import { publicHosts } from "../app/hosts.ts";
+import { publicHosts } from "../app/routes.ts";
 import type { KubernetesSettings } from "../settings/load.ts";
 
 /** Settings of a cluster that keeps the records of a zone. */

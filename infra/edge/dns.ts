@@ -1,6 +1,6 @@
 import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
-import { publicHosts } from "../app/hosts.ts";
+import { publicHosts } from "../app/routes.ts";
 import { type PlannedRecord, planRecords, type ZoneSettings } from "./dns-plan.ts";
 
 /** Records that have been held against what Cloudflare has. */

@@ -1,12 +1,16 @@
-import { servicesOn } from "../app/catalogue.ts";
-import { applicationHosts, publicHosts, wwwHost } from "../app/hosts.ts";
+import {
+  type PublicPath,
+  publicHosts,
+  type Route,
+  type RouteName,
+  routesOf,
+  wwwHost,
+} from "../app/routes.ts";
 import { type Manifest, NAMESPACE, namespaced } from "../manifest.ts";
 import type { KubernetesSettings } from "../settings/load.ts";
 import { tlsSecretOf } from "./certificates.ts";
 import { securityHeaders } from "../app/headers.ts";
 import { rateLimit } from "./rate-limit.ts";
-
-type RouteName = "web" | "api" | "ingest";
 
 interface Limits {
   /** Requests a second; twice as many at once. */
@@ -19,24 +23,32 @@ interface Limits {
  * What one client may send. An office behind one address is many people; ingest takes recordings, which are large. The
  * dashboard has no limit of bodies: with one, Traefik passes an answer on only when it is whole, and pages are streamed.
  */
-const LIMITS: Record<RouteName, Limits> = {
+const LIMITS = {
   web: { rate: 200 },
   api: { rate: 200, body: 16 },
   ingest: { rate: 1000, body: 128 },
-};
+} as const satisfies Partial<Record<RouteName, Limits>>;
+
+/** The routes of a cluster, each of which has its limits. */
+type LimitedRoute = keyof typeof LIMITS;
+
+const EVERYTHING: readonly PublicPath[] = [{ path: "/", match: "prefix" }];
 
 /** What Traefik does for each host name: TLS, redirects, headers, limits. */
 export function ingress(settings: KubernetesSettings): Manifest[] {
   const routes = routesOf(settings);
   const www = wwwHost(settings);
-  const web: Backend = { service: "web", paths: ["/"] };
+  const web = routes.find(({ name }) => name === "web")!;
   return [
     middleware("redirect-https", { redirectScheme: { scheme: "https", permanent: true } }),
     middleware("security-headers", { headers: securityHeaders(true) }),
-    ...routes.flatMap(({ name, host, backend }) => {
-      const limits = limiters(name, settings);
+    ...routes.flatMap((route) => {
+      const limits = limiters(route.name as LimitedRoute, routes, settings);
       const names = limits.map(({ metadata }) => metadata.name);
-      return [...limits, rules(name, "websecure", [host], backend, settings, ["security-headers", ...names])];
+      return [
+        ...limits,
+        rules(route.name, "websecure", [route.host], route, settings, ["security-headers", ...names]),
+      ];
     }),
     ...(www === undefined
       ? []
@@ -58,34 +70,8 @@ export function ingress(settings: KubernetesSettings): Manifest[] {
   ];
 }
 
-interface Backend {
-  service: string;
-  paths: readonly string[];
-}
-
-interface Route {
-  name: RouteName;
-  host: string;
-  backend: Backend;
-}
-
-/** Who answers at which host. Where one host serves both, the paths of the API go to it and all others to the dashboard. */
-function routesOf(settings: KubernetesSettings): Route[] {
-  const hosts = applicationHosts(settings);
-  const toApi = (name: "api" | "ingest"): Route => ({
-    name,
-    host: hosts[name],
-    backend: { service: "api", paths: hosts[name] === hosts.web ? ["/api", "/health"] : ["/"] },
-  });
-  return [
-    { name: "web", host: hosts.web, backend: { service: "web", paths: ["/"] } },
-    toApi("api"),
-    ...(hosts.ingest === hosts.api ? [] : [toApi("ingest")]),
-  ];
-}
-
-function limiters(name: RouteName, settings: KubernetesSettings): Manifest[] {
-  const { rate, body } = limitsOf(name, settings);
+function limiters(name: LimitedRoute, routes: readonly Route[], settings: KubernetesSettings): Manifest[] {
+  const { rate, body } = limitsOf(name, routes, settings);
   return [
     middleware(`${name}-rate-limit`, rateLimit(rate, settings)),
     ...(body === undefined
@@ -95,10 +81,9 @@ function limiters(name: RouteName, settings: KubernetesSettings): Manifest[] {
 }
 
 /** Where API and ingest share a host, nothing tells them apart: there the wider limits hold. */
-function limitsOf(name: RouteName, settings: KubernetesSettings): Limits {
-  const own = (of: RouteName): Limits => ({ ...LIMITS[of], ...settings.limits[of] });
-  const { api, ingest } = applicationHosts(settings);
-  if (name !== "api" || api !== ingest) return own(name);
+function limitsOf(name: LimitedRoute, routes: readonly Route[], settings: KubernetesSettings): Limits {
+  const own = (of: LimitedRoute): Limits => ({ ...LIMITS[of], ...settings.limits[of] });
+  if (name !== "api" || routes.some((route) => route.name === "ingest")) return own(name);
   const [first, second] = [own("api"), own("ingest")];
   return {
     rate: Math.max(first.rate, second.rate),
@@ -114,12 +99,11 @@ function rules(
   name: string,
   entryPoint: "web" | "websecure",
   hosts: readonly string[],
-  { service, paths }: Backend,
+  { service, port, paths = EVERYTHING }: Route,
   settings: KubernetesSettings,
   middlewares: readonly string[],
 ): Manifest {
   const secure = entryPoint === "websecure";
-  const { port } = servicesOn("kubernetes").find((one) => one.name === service)!;
   const backend = { service: { name: service, port: { number: port } } };
   const spec = {
     ingressClassName: "traefik",
@@ -128,7 +112,13 @@ function rules(
     }),
     rules: hosts.map((host) => ({
       host,
-      http: { paths: paths.map((path) => ({ path, pathType: "Prefix", backend })) },
+      http: {
+        paths: paths.map(({ path, match }) => ({
+          path,
+          pathType: match === "exact" ? "Exact" : "Prefix",
+          backend,
+        })),
+      },
     })),
   };
   const annotations = {

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { type DataAddresses, OWN_DATA } from "../app/connections.ts";
-import { publicHosts } from "../app/hosts.ts";
+import { publicHosts } from "../app/routes.ts";
 import { APPLICATION_IMAGES, type CLUSTER_IMAGES, type Images, imagesOf } from "../app/images.ts";
 import type { SecretName } from "../app/secrets.ts";
 import type { VariableName } from "../app/variables.ts";

@@ -1,3 +1,4 @@
+import { STORAGE_PORT } from "../app/data.ts";
 import type { Target } from "../app/catalogue.ts";
 import { VARIABLES, type VariableName } from "../app/variables.ts";
 
@@ -24,7 +25,7 @@ export function completeVariables(
   const defaults: Partial<Record<VariableName, string>> = {
     POSTGRES_USER: "rejourney",
     POSTGRES_DB: "rejourney",
-    S3_ENDPOINT: single ? "http://storage:7070" : "",
+    S3_ENDPOINT: single ? `http://storage:${STORAGE_PORT}` : "",
     S3_PUBLIC_ENDPOINT: given.S3_ENDPOINT ?? (single ? s3 : ""),
     S3_BUCKET: single ? "rejourney" : "",
     S3_REGION: single || given.S3_ENDPOINT !== undefined ? "us-east-1" : "",

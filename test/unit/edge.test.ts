@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { publicHosts } from "../../infra/app/hosts.ts";
+import { publicHosts } from "../../infra/app/routes.ts";
 import type { Manifest } from "../../infra/manifest.ts";
 import { pem } from "./certificate.ts";
 import { manifests, namesOf, ofKind, specOf } from "./manifests.ts";
