@@ -1,3 +1,5 @@
+import { redactor } from "../infra/secrets/redact.ts";
+
 /** What a pull request would change of one stack. */
 export interface Section {
   stack: string;
@@ -60,7 +62,8 @@ const SECRET_NAME = /TOKEN|SECRET|PASSPHRASE|PASSWORD|_KEY|KUBECONFIG/;
 
 /** A text without the values of this process's secrets, of which none should be in it in the first place. */
 export function withoutSecrets(text: string, env: NodeJS.ProcessEnv): string {
-  return Object.entries(env)
-    .filter(([name, value = ""]) => SECRET_NAME.test(name) && value.length >= 8)
-    .reduce((clean, [, value]) => clean.replaceAll(value!, "[secret]"), text);
+  const secrets = Object.entries(env).filter(
+    ([name, value = ""]) => SECRET_NAME.test(name) && value.length >= 8,
+  );
+  return redactor(secrets.map(([, value]) => value!))(text);
 }

@@ -6,7 +6,7 @@ import { ClusterError } from "../infra/kubernetes/errors.ts";
 import { DEFAULT_STACK } from "../infra/settings/command.ts";
 import { SettingsError } from "../infra/settings/problem.ts";
 import { SetupError } from "../tools/setup/error.ts";
-import { Failure } from "./terminal/output.ts";
+import { Failure, log } from "./terminal/output.ts";
 import { render } from "./verbs/render.ts";
 import { secretsCheck } from "./verbs/secrets/check.ts";
 import { secretsGenerate } from "./verbs/secrets/generate.ts";
@@ -130,7 +130,7 @@ try {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   } else {
-    process.stderr.write(`${inWords(error as Error)}\n`);
+    log(inWords(error as Error));
     process.exitCode = 1;
   }
 }

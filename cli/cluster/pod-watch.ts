@@ -2,6 +2,7 @@ import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import type { ClusterApi } from "../../infra/kubernetes/api.ts";
 import { ClusterError } from "../../infra/kubernetes/errors.ts";
 import { log } from "../terminal/output.ts";
+import { reason, redactorOf } from "./trouble-report.ts";
 import { type Labelled, serviceOf, type Trouble, troubles } from "./troubles.ts";
 
 /** Milliseconds. */
@@ -52,7 +53,8 @@ export class PodWatch {
       if (signal.aborted) return;
       const lasting = this.#lasting(await troublesOrNone(api, stack));
       if (lasting === undefined) continue;
-      log(`Waiting for ${lasting.service} does not help: ${lasting.why}`);
+      const redacted = await redactorOf(api).catch(() => undefined);
+      log(`Waiting for ${lasting.service} does not help: ${reason(lasting.why, redacted)}`);
       this.#given.abort();
     }
   }

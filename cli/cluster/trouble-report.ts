@@ -2,13 +2,18 @@ import type { V1Secret } from "@kubernetes/client-node";
 import { SECRET_NAMES } from "../../infra/app/secrets.ts";
 import type { ClusterApi } from "../../infra/kubernetes/api.ts";
 import { ClusterError } from "../../infra/kubernetes/errors.ts";
+import { redactor } from "../../infra/secrets/redact.ts";
 import { NAMESPACE } from "../../infra/manifest.ts";
 import { type Log, troubles } from "./troubles.ts";
 
 const SPACE = `/api/v1/namespaces/${NAMESPACE}`;
 const SHOWN_LINES = 20;
 /** Keys of Secrets whose values nobody gets to see; of the others, a log may hold a host name or an address. */
-const HIDDEN = new Set<string>([...SECRET_NAMES, "DATABASE_URL", "REDIS_URL", "tls.key"]);
+const HIDDEN = new Set<string>([...SECRET_NAMES, "DATABASE_URL", "REDIS_URL", "tls.key", "users"]);
+/** The key of a Secret that pulls images. */
+const REGISTRIES = ".dockerconfigjson";
+
+type Redactor = (text: string) => string;
 
 /**
  * The troubles of the stack's pods as text: why, the last lines of the log, and what mends it. Empty where there are
@@ -17,13 +22,13 @@ const HIDDEN = new Set<string>([...SECRET_NAMES, "DATABASE_URL", "REDIS_URL", "t
 export async function toldTroubles(api: ClusterApi, stack: string): Promise<string> {
   const found = await troubles(api, stack).catch(unlessRefused);
   if (found === undefined || found.length === 0) return "";
-  const hidden = await secretsOf(api);
+  const redacted = await redactorOf(api);
   const all = found.map(async ({ service, why, ready, mend, log }) => {
-    const lines = log === undefined ? [] : await lastLines(api, log, hidden);
+    const lines = log === undefined ? [] : await lastLines(api, log, redacted);
     const others =
       ready === 0 ? "" : ` (${ready === 1 ? "1 other pod of it runs" : `${ready} other pods of it run`})`;
     return [
-      `  ${service}: ${why}${others}.`,
+      `  ${service}: ${reason(why, redacted)}${others}.`,
       ...(lines.length === 0 ? [] : ["    Its last lines:", ...lines.map((line) => `      ${line}`)]),
       `    Mend: ${mend}`,
     ].join("\n");
@@ -31,26 +36,41 @@ export async function toldTroubles(api: ClusterApi, stack: string): Promise<stri
   return (await Promise.all(all)).join("\n");
 }
 
-/** Longest first, since one may be a part of another. Undefined where they may not be read. */
-async function secretsOf(api: ClusterApi): Promise<string[] | undefined> {
-  const secrets = await api.list<V1Secret>(`${SPACE}/secrets`).catch(unlessRefused);
-  const values = secrets?.flatMap(({ data = {} }) =>
-    Object.entries(data)
-      .filter(([key, value]) => HIDDEN.has(key) && value !== "")
-      .flatMap(([, value]) => Buffer.from(value, "base64").toString().split("\n")),
-  );
-  return values
-    ?.flatMap((value) => [value, encodeURIComponent(value)])
-    .filter((value) => value.length > 3)
-    .sort((a, b) => b.length - a.length);
+/** Why a service does not run, in one line: a message of the cluster may quote what a container says, or a request. */
+export function reason(why: string, redacted: Redactor = (text) => text): string {
+  return redacted(why)
+    .trim()
+    .replaceAll(/\s*\n\s*/g, " ");
 }
 
-async function lastLines(api: ClusterApi, log: Log, hidden: string[] | undefined): Promise<string[]> {
-  if (hidden === undefined) return ["(not shown, since the secrets that may be in them cannot be read)"];
+/** Takes the secrets of the deployment out of a text. Undefined where they may not be read. */
+export async function redactorOf(api: ClusterApi): Promise<Redactor | undefined> {
+  const secrets = await api.list<V1Secret>(`${SPACE}/secrets`).catch(unlessRefused);
+  if (secrets === undefined) return undefined;
+  const values = secrets.flatMap(({ data = {} }) =>
+    Object.entries(data).flatMap(([key, value]) => {
+      const text = Buffer.from(value, "base64").toString();
+      if (key === REGISTRIES) return credentialsIn(text);
+      return HIDDEN.has(key) ? [text] : [];
+    }),
+  );
+  return redactor(values);
+}
+
+/** What logs in to registries: as it is stored, and the passwords in it. */
+function credentialsIn(config: string): string[] {
+  const { auths = {} } = JSON.parse(config) as { auths?: Record<string, { auth?: string }> };
+  return Object.values(auths).flatMap(({ auth = "" }) => {
+    const login = Buffer.from(auth, "base64").toString();
+    return [auth, login.slice(login.indexOf(":") + 1)];
+  });
+}
+
+async function lastLines(api: ClusterApi, log: Log, redacted: Redactor | undefined): Promise<string[]> {
+  if (redacted === undefined) return ["(not shown, since the secrets that may be in them cannot be read)"];
   const query = `container=${log.container}&tailLines=${SHOWN_LINES}&previous=${log.previous}`;
-  let text = (await api.text(`${SPACE}/pods/${log.pod}/log?${query}`).catch(unlessRefused)) ?? "";
-  for (const value of hidden) text = text.replaceAll(value, "[redacted]");
-  return text
+  const text = (await api.text(`${SPACE}/pods/${log.pod}/log?${query}`).catch(unlessRefused)) ?? "";
+  return redacted(text)
     .trimEnd()
     .split("\n")
     .filter((line) => line !== "");

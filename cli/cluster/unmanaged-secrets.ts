@@ -15,7 +15,7 @@ import { envPath, fileInput } from "../../infra/settings/sources.ts";
 import { reachedCluster } from "./connection.ts";
 import { needSameDatabase } from "./existing-data.ts";
 import type { Options } from "../terminal/options.ts";
-import { Failure, log } from "../terminal/output.ts";
+import { Failure, log, print, printJson } from "../terminal/output.ts";
 import { contentsIn, liveSecrets } from "./secrets.ts";
 import { boundProblems } from "../secrets/bound.ts";
 import {
@@ -71,7 +71,7 @@ export async function syncDirect({ stack, json, dryRun, prune }: DirectOptions):
     kept: Object.keys(next).filter((name) => !(name in given)),
     restarts: stale.map(({ name }) => name),
   };
-  if (!json) process.stdout.write(told(plan, []));
+  if (!json) print(told(plan, []));
   if (!dryRun) {
     for (const template of secretTemplates(settings)) {
       const place = `${template.namespace}/${template.name}/`;
@@ -83,7 +83,7 @@ export async function syncDirect({ stack, json, dryRun, prune }: DirectOptions):
     }
     for (const { path, body } of stale) await api.request("PATCH", path, { body, contentType: MERGE });
   }
-  if (json) process.stdout.write(`${JSON.stringify({ stack, secrets: plan, others: [] })}\n`);
+  if (json) printJson({ stack, secrets: plan, others: [] });
 }
 
 function refuseEncrypted({ encrypted, stack }: KubernetesSettings): void {

@@ -6,7 +6,7 @@ import type { Deployment } from "../engine/run-plan.ts";
 import type { Slot } from "../engine/secret-slots.ts";
 import { openStack, type OpenStack, type Resource } from "../engine/stack.ts";
 import type { Options } from "../terminal/options.ts";
-import { Failure } from "../terminal/output.ts";
+import { Failure, print } from "../terminal/output.ts";
 import { reachedCluster } from "./connection.ts";
 import { needSameCluster, needSameDatabase } from "./existing-data.ts";
 import { PodWatch } from "./pod-watch.ts";
@@ -36,7 +36,7 @@ export async function prepareCluster(
     settle: async ({ applied, services }, report) => {
       applied.show({ json, services, more: report });
       await needWellPods(services, stack, api);
-      if (!json) process.stdout.write(nextSteps(settings));
+      if (!json) print(nextSteps(settings));
     },
   };
 }

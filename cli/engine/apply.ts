@@ -4,7 +4,7 @@ import { command } from "../../infra/settings/command.ts";
 import { boundBy } from "../../infra/settings/generated.ts";
 import type { Settings } from "../../infra/settings/load.ts";
 import { inWords, pulumi } from "./pulumi-cli.ts";
-import { log } from "../terminal/output.ts";
+import { log, print, printJson } from "../terminal/output.ts";
 import { Progress, summary } from "./progress.ts";
 import { writeBundle } from "../state/recovery-bundle.ts";
 import { type ServiceReport, table } from "../terminal/service-report.ts";
@@ -53,10 +53,10 @@ export async function apply(
     changed: progress.changes.map(({ resource }) => resource),
     resources: after,
     show({ json, services, more }) {
-      if (!json) process.stdout.write(`${summary(progress.counts, true)}\n${table(services)}`);
+      if (!json) print(`${summary(progress.counts, true)}\n${table(services)}`);
       else {
         const all = { ...more, services, recovery, outputs };
-        process.stdout.write(`${JSON.stringify({ stack: name, summary: progress.counts, ...all })}\n`);
+        printJson({ stack: name, summary: progress.counts, ...all });
       }
     },
   };

@@ -7,7 +7,7 @@ import { keepRotations, needNoOpenRotation, rotationsIn } from "../secrets/rotat
 import { writeBundle } from "../state/recovery-bundle.ts";
 import { confirm } from "../terminal/confirm.ts";
 import type { UpOptions } from "../terminal/options.ts";
-import { Failure } from "../terminal/output.ts";
+import { Failure, print, printJson } from "../terminal/output.ts";
 import { withDatabase } from "./database.ts";
 import { openableRows } from "./storage-keys.ts";
 
@@ -33,6 +33,6 @@ export async function finishRotation(
     throw new Failure("Nothing was changed. To do it without being asked: the same command with --yes");
   await keepRotations(stack, rotations, { retired });
   await writeBundle(stack, await exportedText(stack));
-  if (json) process.stdout.write(`${JSON.stringify({ stack, finished: open.secret, rows })}\n`);
-  else process.stdout.write(`The old ${open.secret} is forgotten; all ${rows} rows have the new one.\n`);
+  if (json) printJson({ stack, finished: open.secret, rows });
+  else print(`The old ${open.secret} is forgotten; all ${rows} rows have the new one.\n`);
 }

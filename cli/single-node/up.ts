@@ -8,7 +8,7 @@ import type { Deployment } from "../engine/run-plan.ts";
 import { openStack } from "../engine/stack.ts";
 import { confirmUnless } from "../terminal/confirm.ts";
 import type { UpOptions } from "../terminal/options.ts";
-import { Failure, log } from "../terminal/output.ts";
+import { Failure, log, print } from "../terminal/output.ts";
 import { needKeysOfData } from "./existing-data.ts";
 import { asksForSample, isSample, takeImages } from "./images.ts";
 import { preflight } from "./preflight.ts";
@@ -44,7 +44,7 @@ export async function prepareSingleNode(
       applied.show({ json, services, more: { ...report, repaired } });
       needWellContainers(services, stack, settings.projectName);
       const runs = deployedProject(applied.resources)!;
-      if (!json) process.stdout.write(nextSteps(settings, isSample(runs), await dockerHost()));
+      if (!json) print(nextSteps(settings, isSample(runs), await dockerHost()));
     },
   };
 }

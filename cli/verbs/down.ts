@@ -7,7 +7,7 @@ import { needDocker } from "../../tools/setup/docker.ts";
 import { ask, confirm } from "../terminal/confirm.ts";
 import { inWords } from "../engine/pulumi-cli.ts";
 import type { Options } from "../terminal/options.ts";
-import { Failure, log } from "../terminal/output.ts";
+import { Failure, log, print, printJson } from "../terminal/output.ts";
 import { Progress, summary } from "../engine/progress.ts";
 import { deployedProject, needSameProject } from "../single-node/services.ts";
 import { type OpenStack, openStack } from "../engine/stack.ts";
@@ -35,13 +35,13 @@ async function downSingleNode(settings: DockerSettings, options: DownOptions): P
   // A first run that failed has left containers which are not on record.
   await new Compose(settings.projectName).down({ volumes: deleteData });
   if (json) {
-    process.stdout.write(`${JSON.stringify({ stack: name, summary: changes, dataDeleted: deleteData })}\n`);
+    printJson({ stack: name, summary: changes, dataDeleted: deleteData });
     return;
   }
   const kept = deleteData
     ? `The data is deleted. The secrets are kept, encrypted, in .rejourney; ${command(name, "up")} starts with an empty database.`
     : `Data and secrets are kept. ${command(name, "up")} brings everything back.`;
-  process.stdout.write(`${summary(changes, true)}\n${kept}\n`);
+  print(`${summary(changes, true)}\n${kept}\n`);
 }
 
 async function downCluster(settings: KubernetesSettings, options: DownOptions): Promise<void> {
@@ -58,10 +58,9 @@ async function downCluster(settings: KubernetesSettings, options: DownOptions): 
   const open = await openStack(name);
   await needSameCluster(api, open.resources, settings);
   const changes = await destroyed(open);
-  if (json)
-    process.stdout.write(`${JSON.stringify({ stack: name, summary: changes, dataDeleted: false })}\n`);
+  if (json) printJson({ stack: name, summary: changes, dataDeleted: false });
   else
-    process.stdout.write(
+    print(
       `${summary(changes, true)}\nData and secrets are kept. ${command(name, "up")} brings everything back.\n`,
     );
 }

@@ -1,7 +1,7 @@
 import type { KubernetesSettings } from "../../infra/settings/load.ts";
 import { previewed } from "../engine/preview.ts";
 import type { Options } from "../terminal/options.ts";
-import { Failure } from "../terminal/output.ts";
+import { Failure, print, printJson } from "../terminal/output.ts";
 import { shown, summary } from "../engine/progress.ts";
 import { slotsToFill } from "../engine/secret-slots.ts";
 import { type OpenStack, openStack } from "../engine/stack.ts";
@@ -15,15 +15,13 @@ export async function preview({ stack: name, json }: Options): Promise<void> {
   const { changes, counts } = await previewed(open, refresh);
   const slots = await slotsToFill(open.resources, settings);
   if (json) {
-    process.stdout.write(
-      `${JSON.stringify({ stack: name, summary: counts, changes, filled: slots.map(({ secret }) => secret) })}\n`,
-    );
+    printJson({ stack: name, summary: counts, changes, filled: slots.map(({ secret }) => secret) });
     return;
   }
-  for (const change of changes) process.stdout.write(`${shown(change)}\n`);
+  for (const change of changes) print(`${shown(change)}\n`);
   for (const { secret, before } of slots)
-    process.stdout.write(`± ${secret}, which was ${before}, gets the value of its source\n`);
-  process.stdout.write(`${summary(counts, false)}\n`);
+    print(`± ${secret}, which was ${before}, gets the value of its source\n`);
+  print(`${summary(counts, false)}\n`);
 }
 
 /**

@@ -3,7 +3,7 @@ import { dirname, join, resolve, sep } from "node:path";
 import { command } from "../../infra/settings/command.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
 import { pulumi } from "../engine/pulumi-cli.ts";
-import { Failure } from "../terminal/output.ts";
+import { Failure, print, printJson } from "../terminal/output.ts";
 import { type Bundle, readBundle, recoveryKeyFile } from "../state/recovery-bundle.ts";
 import { replaceFile } from "../state/replace-file.ts";
 import { secretsInUse } from "../engine/secret-slots.ts";
@@ -48,10 +48,10 @@ export async function recover(path: string, { key, json }: RecoverOptions): Prom
   const names = Object.keys(await secretsInUse(stack));
   if (!existsSync(recoveryKeyFile)) replaceFile(recoveryKeyFile, readFileSync(keyPath, "utf8"));
   if (json) {
-    process.stdout.write(`${JSON.stringify({ stack, written, secrets: names })}\n`);
+    printJson({ stack, written, secrets: names });
     return;
   }
-  process.stdout.write(
+  print(
     `The state of ${stack} is back, and its ${names.length} secrets open. Written: ${[...written, "the state"].join(", ")}.\nNext: ${command(stack, "up")}\n`,
   );
 }

@@ -9,7 +9,7 @@ import { ensureDocker } from "../../tools/setup/docker.ts";
 import { confirmUnless } from "../terminal/confirm.ts";
 import { obtainImages, SAMPLE_RELEASE } from "../single-node/images.ts";
 import type { Options } from "../terminal/options.ts";
-import { log } from "../terminal/output.ts";
+import { log, print, printJson } from "../terminal/output.ts";
 import { replaceFile } from "../state/replace-file.ts";
 
 export interface SetupOptions extends Options {
@@ -26,7 +26,7 @@ export async function setup({ stack, json, yes }: SetupOptions): Promise<void> {
   if (made === undefined) rmSync(join(projectRoot, path), { force: true });
   else writeOverride(join(projectRoot, path), settings, made);
   if (json) {
-    process.stdout.write(`${JSON.stringify({ stack, made: made ?? null, override: made ? path : null })}\n`);
+    printJson({ stack, made: made ?? null, override: made ? path : null });
     return;
   }
   const files = ["docker-compose.selfhosted.yml", ...(made === undefined ? [] : [path])];
@@ -37,9 +37,7 @@ export async function setup({ stack, json, yes }: SetupOptions): Promise<void> {
       : []),
     `docker compose ${files.map((file) => `-f ${file} `).join("")}--env-file .env up -d --wait`,
   ];
-  process.stdout.write(
-    `Docker and the images are there. Next:\n${steps.map((step) => `  ${step}\n`).join("")}`,
-  );
+  print(`Docker and the images are there. Next:\n${steps.map((step) => `  ${step}\n`).join("")}`);
 }
 
 /** A Compose file that, given after the rendered one, puts other images in the place of its own. */

@@ -4,7 +4,7 @@ import { type KubernetesSettings, loadSettings } from "../../infra/settings/load
 import { fileInput } from "../../infra/settings/sources.ts";
 import { needDocker } from "../../tools/setup/docker.ts";
 import type { Options } from "../terminal/options.ts";
-import { Failure } from "../terminal/output.ts";
+import { Failure, print, printJson } from "../terminal/output.ts";
 import { deployedProject, needWellContainers, report } from "../single-node/services.ts";
 import { type ServiceReport, table } from "../terminal/service-report.ts";
 import { deployedResources, type Resource } from "../engine/stack.ts";
@@ -15,7 +15,8 @@ export async function status({ stack, json }: Options): Promise<void> {
   const resources = await deployedResources(stack);
   const { services, needWell } =
     settings.target === "docker" ? await containers(stack, resources) : await pods(settings, resources);
-  process.stdout.write(json ? `${JSON.stringify({ stack, services })}\n` : table(services));
+  if (json) printJson({ stack, services });
+  else print(table(services));
   await needWell();
 }
 

@@ -2,6 +2,7 @@
 // environment, the secrets, as JSON, by standard input. Standard output stays empty, since the engine keeps it.
 import { text } from "node:stream/consumers";
 import { Compose } from "./compose.ts";
+import { printable } from "../printable.ts";
 import { exclusive } from "./exclusive.ts";
 import { projectOf } from "./project-variables.ts";
 import { up } from "./up.ts";
@@ -18,6 +19,6 @@ async function apply(verb: string | undefined): Promise<void> {
 try {
   await apply(process.argv[2]);
 } catch (error) {
-  process.stderr.write(`${(error as Error).message}\n`);
+  process.stderr.write(`${printable((error as Error).message)}\n`);
   process.exitCode = 1;
 }

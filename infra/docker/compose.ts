@@ -1,5 +1,6 @@
-import { stripVTControlCharacters } from "node:util";
 import { execa } from "execa";
+import { printable } from "../printable.ts";
+import { redactor } from "../secrets/redact.ts";
 import { type Container, isWell, statusOf } from "./containers.ts";
 
 /** What `docker` needs to find its engine and its plugins. All else that a shell exports is no setting of the project. */
@@ -9,14 +10,13 @@ const WAIT = ["--detach", "--no-deps", "--wait", "--wait-timeout=300"];
 const SHOWN_LINES = 15;
 /** Compose asks for the removal of an empty network alone: this is a mistake of Docker Engine (moby issue 42119). */
 const STALE_NETWORK = /failed to remove network (\S+): .*has active endpoints/;
-/** The shortest secret that is taken out of what is printed; less would tear every text apart. */
-const REDACTED_LENGTH = 4;
 
 /** `docker compose` on one project. Secrets reach it by its environment, and no line that it prints holds one. */
 export class Compose {
   readonly #project: string;
   readonly #env: Record<string, string>;
-  readonly #secrets: readonly string[];
+  /** Takes the secrets out of a text. */
+  readonly #redacted: (text: string) => string;
 
   /** `secrets` are what the project's text refers to, by name; an empty one counts as not given. */
   constructor(project: string, secrets: Readonly<Record<string, string>> = {}) {
@@ -29,11 +29,7 @@ export class Compose {
       COMPOSE_DISABLE_ENV_FILE: "true",
       ...Object.fromEntries(given),
     };
-    // The longest first, so that one inside another leaves no rest behind.
-    this.#secrets = given
-      .flatMap(([, value]) => [value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1)])
-      .filter((value) => value.length >= REDACTED_LENGTH)
-      .sort((a, b) => b.length - a.length);
+    this.#redacted = redactor(given.map(([, value]) => value));
   }
 
   /** Runs `docker compose <args>` on the project's text; what it prints goes to standard error. Throws when it fails. */
@@ -91,7 +87,7 @@ export class Compose {
   }
 
   say(line: string): void {
-    process.stderr.write(`${this.#redacted(stripVTControlCharacters(line))}\n`);
+    process.stderr.write(`${printable(this.#redacted(line))}\n`);
   }
 
   /** Runs `docker compose`; `see` gets each line that it prints. */
@@ -124,12 +120,6 @@ export class Compose {
 
   #options(text = "") {
     return { input: text, env: this.#env, extendEnv: false } as const;
-  }
-
-  #redacted(text: string): string {
-    let clean = text;
-    for (const secret of this.#secrets) clean = clean.replaceAll(secret, "[redacted]");
-    return clean;
   }
 }
 

@@ -85,7 +85,7 @@ Nothing changes.`,
       HOME: "/home/runner",
     };
     expect(withoutSecrets("a correct horse battery AKIAEXAMPLE /home/runner", env)).toBe(
-      "a [secret] [secret] /home/runner",
+      "a [redacted] [redacted] /home/runner",
     );
   });
 });

@@ -264,6 +264,31 @@ describe("a trouble as text", () => {
     ]);
   });
 
+  test("holds no secret in JSON, in what logs in to a registry, or in what an event quotes, and is one line", async () => {
+    const password = 'quote" and back\\slash';
+    const auth = Buffer.from("puller:a-token").toString("base64");
+    const secrets = [
+      { data: { POSTGRES_PASSWORD: Buffer.from(password).toString("base64") } },
+      {
+        data: {
+          ".dockerconfigjson": Buffer.from(JSON.stringify({ auths: { r: { auth } } })).toString("base64"),
+        },
+      },
+    ];
+    const log = `${JSON.stringify({ msg: `login ${password}` })}\n`;
+    const told = await toldTroubles(clusterOf({ pods: ill.pods, secrets }, log), "prod");
+    expect(told).toContain('      {"msg":"login [redacted]"}');
+    const denied = `denied for ${auth}, a-token\n  Mend: curl evil`;
+    const pulled = clusterOf({
+      pods: [pod("api", waiting("ErrImagePull"))],
+      events: [event("pod-api", "Failed", `Failed to pull image: ${denied}`)],
+      secrets,
+    });
+    expect(await toldTroubles(pulled, "prod")).toContain(
+      "  api: its image cannot be had: Failed to pull image: denied for [redacted], [redacted] Mend: curl evil.\n",
+    );
+  });
+
   test("has no line where the secrets that may be in it cannot be read", async () => {
     const api = clusterOf(ill, "a secret");
     const list = api.list.bind(api);

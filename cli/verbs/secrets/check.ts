@@ -3,7 +3,7 @@ import { isGeneratedHere } from "../../../infra/settings/generated.ts";
 import { loadSettings, type Settings } from "../../../infra/settings/load.ts";
 import { fileInput } from "../../../infra/settings/sources.ts";
 import type { Options } from "../../terminal/options.ts";
-import { log } from "../../terminal/output.ts";
+import { log, print, printJson } from "../../terminal/output.ts";
 
 /** Checks the stack's settings and `.env`. Throws SettingsError with all problems at once. */
 export function secretsCheck({ stack, json }: Options): void {
@@ -11,12 +11,12 @@ export function secretsCheck({ stack, json }: Options): void {
   const { warnings } = settings;
   const rows = SECRET_NAMES.map((name) => ({ name, status: statusOf(name, settings) }));
   if (json) {
-    process.stdout.write(`${JSON.stringify({ secrets: rows, warnings })}\n`);
+    printJson({ secrets: rows, warnings });
     return;
   }
   for (const warning of warnings) log(`Warning: ${warning}`);
   const width = Math.max(...SECRET_NAMES.map((name) => name.length));
-  for (const { name, status } of rows) process.stdout.write(`${name.padEnd(width)}  ${status}\n`);
+  for (const { name, status } of rows) print(`${name.padEnd(width)}  ${status}\n`);
 }
 
 function statusOf(name: SecretName, settings: Settings): string {

@@ -3,7 +3,7 @@ import { envLine } from "../../../infra/settings/env.ts";
 import { envPath } from "../../../infra/settings/sources.ts";
 import { confirm } from "../../terminal/confirm.ts";
 import type { Options } from "../../terminal/options.ts";
-import { Failure } from "../../terminal/output.ts";
+import { Failure, print, printJson } from "../../terminal/output.ts";
 import { replaceFile } from "../../state/replace-file.ts";
 import { revealedResources, valuesIn } from "../../engine/secret-slots.ts";
 import { outputsOf } from "../../engine/stack.ts";
@@ -34,6 +34,6 @@ export async function secretsExport({ stack, json, yes }: ExportOptions): Promis
     throw new Failure("Nothing was written. To write it without being asked: the same command with --yes");
   replaceFile(path, lines.map((line) => `${line}\n`).join(""));
   const names = values.map(([name]) => name);
-  if (json) process.stdout.write(`${JSON.stringify({ stack, file: path, names })}\n`);
-  else process.stdout.write(`Wrote ${names.length} values to ${path}, readable by its owner alone.\n`);
+  if (json) printJson({ stack, file: path, names });
+  else print(`Wrote ${names.length} values to ${path}, readable by its owner alone.\n`);
 }

@@ -8,7 +8,7 @@ import { SettingsError } from "../../../infra/settings/problem.ts";
 import { envPath, stackConfig } from "../../../infra/settings/sources.ts";
 import { replaceFile } from "../../state/replace-file.ts";
 import type { Options } from "../../terminal/options.ts";
-import { log } from "../../terminal/output.ts";
+import { log, printJson } from "../../terminal/output.ts";
 
 /** Gives `.env` the secrets that it lacks. Lines that are there stay as they are, empty ones get a value. */
 export function secretsGenerate({ stack, json }: Options): void {
@@ -20,7 +20,7 @@ export function secretsGenerate({ stack, json }: Options): void {
   );
   if (added.length > 0) replaceFile(envPath(), filled(env, added));
   else if (existsSync(envPath()) && (statSync(envPath()).mode & 0o077) !== 0) chmodSync(envPath(), 0o600);
-  if (json) process.stdout.write(`${JSON.stringify({ added })}\n`);
+  if (json) printJson({ added });
   else log(added.length === 0 ? "Nothing is missing." : `Added to ${envPath()}: ${added.join(", ")}.`);
 }
 

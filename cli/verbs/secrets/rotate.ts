@@ -5,7 +5,7 @@ import { prepareRotation, type Report, type Rotation } from "../../rotation/prep
 import { begin, complete, valuesOf } from "../../rotation/steps.ts";
 import { confirm } from "../../terminal/confirm.ts";
 import type { UpOptions } from "../../terminal/options.ts";
-import { Failure } from "../../terminal/output.ts";
+import { Failure, print, printJson } from "../../terminal/output.ts";
 import { areWell } from "../../terminal/service-report.ts";
 import { checkedSettings } from "../../terminal/settings.ts";
 import { prepare } from "../prepare.ts";
@@ -25,9 +25,9 @@ export async function secretsRotate(names: readonly SecretName[], options: Rotat
   const deployment = await prepare(options);
   const rotation = await prepareRotation(names, deployment);
   const { report } = rotation;
-  if (!json) process.stdout.write(plan(rotation));
+  if (!json) print(plan(rotation));
   if (dryRun) {
-    if (json) process.stdout.write(`${JSON.stringify({ stack, ...report })}\n`);
+    if (json) printJson({ stack, ...report });
     return;
   }
   // Whoever has begun it has been asked.
@@ -39,7 +39,7 @@ export async function secretsRotate(names: readonly SecretName[], options: Rotat
   const outcome = await deployment.apply([]);
   const windowSeconds = areWell(outcome.services) ? await complete(rotation, begun) : undefined;
   await deployment.settle(outcome, { ...report, ...(windowSeconds !== undefined && { windowSeconds }) });
-  if (!json) process.stdout.write(told(report, windowSeconds, stack));
+  if (!json) print(told(report, windowSeconds, stack));
 }
 
 async function finish(names: readonly SecretName[], options: RotateOptions): Promise<void> {

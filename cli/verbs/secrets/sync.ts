@@ -34,7 +34,7 @@ import {
 import { databaseIn } from "../../single-node/database.ts";
 import { confirm } from "../../terminal/confirm.ts";
 import type { UpOptions } from "../../terminal/options.ts";
-import { Failure } from "../../terminal/output.ts";
+import { Failure, print, printJson } from "../../terminal/output.ts";
 import { prepare } from "../prepare.ts";
 
 export interface SyncOptions extends UpOptions {
@@ -98,7 +98,7 @@ async function chosen(
   };
   const { changes } = await previewed(open, settings.target === "kubernetes");
   const others = changes.filter(({ ofSecrets }) => !ofSecrets);
-  if (!json) process.stdout.write(told(plan, others));
+  if (!json) print(told(plan, others));
   const slots = changed.flatMap((secret) => {
     const urn = urnOf(open.resources, secret);
     return urn === undefined ? [] : [{ secret, urn }];
@@ -106,7 +106,7 @@ async function chosen(
   const isDone = slots.length === 0 && changes.length === 0;
   const report = { secrets: plan, others: others.map(({ op, resource }) => ({ op, resource })) };
   if (dryRun || isDone) {
-    if (json) process.stdout.write(`${JSON.stringify({ stack, ...report })}\n`);
+    if (json) printJson({ stack, ...report });
     return undefined;
   }
   await confirmOthers(others, options);

@@ -1,0 +1,52 @@
+/** The shortest text that is taken out; less would tear every text apart. */
+const SHORTEST = 4;
+/** The same of a value in base64, of which a few characters are found in much else. */
+const SHORTEST_BASE64 = 8;
+
+/**
+ * Takes these values out of a text, in every form that programs write them in: as they are, a line alone, as JSON and as
+ * JSON within JSON, in a URL, and in base64, also where that holds more than the value.
+ */
+export function redactor(values: Iterable<string>): (text: string) => string {
+  const forms = new Set([...values].flatMap((value) => [value, ...value.split(/\r?\n/)]).flatMap(formsOf));
+  // The longest first, so that one inside another leaves no rest behind.
+  const hidden = [...forms].sort((a, b) => b.length - a.length);
+  return (text) => hidden.reduce((clean, form) => clean.replaceAll(form, "[redacted]"), text);
+}
+
+function formsOf(value: string): string[] {
+  const json = jsonForm(value);
+  const url = encodeURIComponent(value.toWellFormed());
+  const plain = [
+    value,
+    json,
+    jsonForm(json),
+    // As encoders write it that leave no sub-delimiter, that write digits in lower case, and that write forms.
+    url,
+    url.replaceAll(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`),
+    url.replaceAll(/%../g, (escape) => escape.toLowerCase()),
+    url.replaceAll("%20", "+"),
+    encodeURI(value.toWellFormed()),
+  ];
+  return [
+    ...plain.filter((form) => form.length >= SHORTEST),
+    ...base64Forms(value).filter((form) => form.length >= SHORTEST_BASE64),
+  ];
+}
+
+function jsonForm(value: string): string {
+  return JSON.stringify(value).slice(1, -1);
+}
+
+/**
+ * The characters of base64 that a value alone decides, for each of the three places at which it may begin in what was
+ * encoded: `Basic` of HTTP, say, has the user before it.
+ */
+function base64Forms(value: string): string[] {
+  return [0, 1, 2].flatMap((before) => {
+    const bytes = Buffer.concat([Buffer.alloc(before), Buffer.from(value)]);
+    const text = bytes.toString("base64").replace(/=+$/, "");
+    const own = text.slice(Math.ceil((before * 8) / 6), bytes.length % 3 === 0 ? undefined : -1);
+    return [own, own.replaceAll("+", "-").replaceAll("/", "_")];
+  });
+}

@@ -1,0 +1,45 @@
+import { describe, expect, test } from "vitest";
+import { redactor } from "../../infra/secrets/redact.ts";
+
+const SECRET = 'p@ss"w\\ord/+ 1';
+const redacted = redactor([SECRET, "key\nof two lines", "abc"]);
+
+describe("a secret is taken out of a text", () => {
+  test.each<[string, string]>([
+    ["as it is", SECRET],
+    ["in JSON", JSON.stringify({ msg: `login with ${SECRET}` })],
+    ["in JSON within JSON", JSON.stringify({ log: JSON.stringify({ password: SECRET }) })],
+    ["in a URL", `postgres://app:${encodeURIComponent(SECRET)}@postgres/app`],
+    ["in a URL with digits in lower case", "p%40ss%22w%5cord%2f%2b%201"],
+    ["in a form", "password=p%40ss%22w%5Cord%2F%2B+1&x=y"],
+    ["in a URL that keeps what it may", encodeURI(SECRET)],
+    ["a line of it alone", "now: of two lines"],
+  ])("%s", (_, text) => {
+    const clean = redacted(text);
+    expect(clean).toContain("[redacted]");
+    expect(clean).not.toMatch(/@ss|40ss|two lines/);
+  });
+
+  test.each(["", "a", "ab", "user:", "a longer user:"])("in base64, behind %j", (user) => {
+    for (const form of ["base64", "base64url"] as const) {
+      const clean = redacted(`Basic ${Buffer.from(`${user}${SECRET}`).toString(form)}`);
+      expect(clean).toContain("[redacted]");
+      // Of the first and the last character a part of the bits may be left, and nothing of those between.
+      const left = Buffer.from(clean.replace(/^Basic /, "").replace("[redacted]", ""), "base64");
+      expect(left.toString("latin1")).not.toContain("ss");
+    }
+  });
+
+  test("and nothing else is: not what is too short to tell, nor what a secret happens to have in common with a text", () => {
+    expect(redacted("abc, and a pass on the way of lines")).toBe("abc, and a pass on the way of lines");
+    expect(redactor([])("text")).toBe("text");
+  });
+
+  test("whole, where one is a part of another", () => {
+    expect(redactor(["secret", "secret-and-more"])("it is secret-and-more")).toBe("it is [redacted]");
+  });
+
+  test("also where a value is no valid text", () => {
+    expect(redactor(["half \ud800 a character"])("is half \ud800 a character")).toBe("is [redacted]");
+  });
+});
