@@ -1,4 +1,3 @@
-import type { Resource } from "@pulumi/pulumi";
 import { keepsRecords, type ZoneSettings } from "../infra/edge/dns-plan.ts";
 import { KubernetesDeployment } from "../infra/kubernetes/deployment.ts";
 import { SECRET_STORE } from "../infra/secrets/names.ts";
@@ -13,15 +12,14 @@ export async function prod(settings: KubernetesSettings) {
     notGenerated: settings.notGenerated,
   });
   // Looked up first: what is in the way is told before anything is changed.
-  const point = keepsRecords(settings) ? await lookedUp(settings, store) : undefined;
+  const registerRecords = keepsRecords(settings) ? await lookedUp(settings, store) : undefined;
   const deployment = new KubernetesDeployment("rejourney", { settings, store }, { dependsOn: store });
-  point?.(deployment);
+  registerRecords?.(deployment);
   return outputs(settings, store);
 }
 
 async function lookedUp(settings: ZoneSettings, { values }: SecretStore) {
   // Cloudflare's types are many, so they are loaded only here.
-  const { DnsRecords, lookUpRecords } = await import("../infra/edge/dns.ts");
-  const dns = await lookUpRecords(settings, values.CLOUDFLARE_API_TOKEN);
-  return (dependsOn: Resource) => new DnsRecords("rejourney-dns", dns, { dependsOn });
+  const { DnsRecords } = await import("../infra/edge/dns.ts");
+  return new DnsRecords("rejourney-dns", { settings, token: values.CLOUDFLARE_API_TOKEN }).lookUp();
 }

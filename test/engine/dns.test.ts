@@ -11,7 +11,8 @@ import { ended, type Ran, TestProject } from "../project.ts";
 const ZONE = "0123456789abcdef0123456789abcdef";
 const PROGRAM = `
 import * as pulumi from "@pulumi/pulumi";
-import { DnsRecords, lookUpRecords } from "../infra/edge/dns.ts";
+import * as cloudflare from "@pulumi/cloudflare";
+import { DnsRecords } from "../infra/edge/dns.ts";
 import { parseEnvFile } from "../infra/settings/env.ts";
 import { loadKubernetesSettings } from "../infra/settings/load.ts";
 export default async function program() {
@@ -20,7 +21,25 @@ export default async function program() {
   const settings = loadKubernetesSettings({ stack: "prod", config, env: parseEnvFile("") });
   // As the secrets of a stack are kept.
   const { output } = new pulumi.Stash("token", { input: pulumi.secret(process.env.TOKEN) });
-  new DnsRecords("rejourney-dns", await lookUpRecords(settings, output));
+  if (process.env.LAYOUT === "before") return asBefore(output);
+  const register = await new DnsRecords("rejourney-dns", { settings, token: output }).lookUp();
+  register(new pulumi.ComponentResource("test:Deployment", "rejourney"));
+}
+
+// What earlier versions have left in a state: provider and origin at its root.
+function asBefore(apiToken) {
+  const provider = new cloudflare.Provider("rejourney-cloudflare", { apiToken });
+  const dns = new pulumi.ComponentResource("rejourney:edge:DnsRecords", "rejourney-dns");
+  const deployment = new pulumi.ComponentResource("test:Deployment", "rejourney");
+  for (const owner of ["web", "api", "ingest"]) {
+    const key = owner + "-203.0.113.10";
+    const name = owner === "web" ? "r.example.com" : owner + ".r.example.com";
+    new pulumi.Stash("rejourney-dns-" + key + "-origin", { input: "made" }, { ignoreChanges: ["input"] });
+    const record = { zoneId: "${ZONE}", name, type: "A", content: "203.0.113.10" };
+    const rest = { proxied: true, ttl: 1, comment: "rejourney prod" };
+    const opts = { parent: dns, provider, dependsOn: deployment, retainOnDelete: false };
+    new cloudflare.DnsRecord("rejourney-dns-" + key, { ...record, ...rest }, opts);
+  }
 }
 `;
 
@@ -34,6 +53,7 @@ interface DnsRecord {
 
 let project: TestProject;
 let records: string;
+let layout = "";
 beforeAll(async () => {
   project = new TestProject();
   mkdirSync(project.path("test", "engine"), { recursive: true });
@@ -83,6 +103,7 @@ async function pulumi(
         CLOUDFLARE_RECORDS: records,
         ADDRESSES: addresses,
         TOKEN: token,
+        LAYOUT: layout,
       },
     }),
   );
@@ -108,6 +129,20 @@ test("a conflict shows in the first preview", async () => {
   const { status, stdout } = await pulumi(["preview", "--stack", "prod"]);
   expect(status).not.toBe(0);
   expect(stdout).toContain("r.example.com has a record (A 198.51.100.7) that this stack has not made");
+});
+
+test("a stack of an earlier version keeps its records, and what is known of them", async () => {
+  layout = "before";
+  write([]);
+  await up();
+  const before = read();
+  expect(before).toHaveLength(3);
+  layout = "";
+  expect(await up()).not.toMatch(/created|deleted|imported|replaced/);
+  expect(read()).toEqual(before);
+  expect(await up()).not.toMatch(/created|updated|deleted|imported|replaced/);
+  const { status } = await pulumi(["destroy", "--yes", "--skip-preview", "--stack", "prod"]);
+  expect([status, read()]).toEqual([0, []]);
 });
 
 test("records are made, one that is there is adopted, and a second run changes nothing", async () => {

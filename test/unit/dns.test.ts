@@ -117,10 +117,14 @@ describe("the stack prod", () => {
     });
     expect(web!.inputs).not.toHaveProperty("existing");
     expect(api).toMatchObject({ import: undefined, retainOnDelete: false, inputs: { comment: OWN } });
-    expect(providers[web!.name]).toMatch(/::rejourney-cloudflare::/);
+    expect(providers[web!.name]).toMatch(/::rejourney-dns-cloudflare::/);
     for (const { dependsOn } of records) expect(dependsOn).toEqual(["rejourney"]);
-    const provider = registered.find(({ name }) => name === "rejourney-cloudflare");
-    expect(provider).toMatchObject({ secret: ["apiToken"], inputs: { apiToken: "token" } });
+    const provider = registered.find(({ name }) => name === "rejourney-dns-cloudflare");
+    expect(provider).toMatchObject({
+      parent: "rejourney-dns",
+      secret: ["apiToken"],
+      inputs: { apiToken: "token" },
+    });
   });
 
   test("touches nothing where a record is in the way", async () => {
