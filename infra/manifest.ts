@@ -1,7 +1,34 @@
+/** The kinds that a deployment is made of, by their API version. */
+interface Kinds {
+  v1:
+    | "LimitRange"
+    | "Namespace"
+    | "PersistentVolumeClaim"
+    | "ResourceQuota"
+    | "Secret"
+    | "Service"
+    | "ServiceAccount";
+  "apps/v1": "Deployment" | "StatefulSet";
+  "autoscaling/v2": "HorizontalPodAutoscaler";
+  "batch/v1": "Job";
+  "cert-manager.io/v1": "Certificate" | "ClusterIssuer";
+  "helm.cattle.io/v1": "HelmChartConfig";
+  "networking.k8s.io/v1": "Ingress" | "NetworkPolicy";
+  "policy/v1": "PodDisruptionBudget";
+  "scheduling.k8s.io/v1": "PriorityClass";
+  "storage.k8s.io/v1": "StorageClass";
+  "traefik.io/v1alpha1": "IngressRoute" | "Middleware";
+}
+
+type ApiVersion = keyof Kinds;
+
+/** An API version and a kind of it, as one text. */
+export type VersionKind = { [V in ApiVersion]: `${V}/${Kinds[V]}` }[ApiVersion];
+
 /** A Kubernetes object as a plain value; the same value is rendered to a file and registered with the engine. */
 export interface Manifest {
-  apiVersion: string;
-  kind: string;
+  apiVersion: ApiVersion;
+  kind: Kinds[ApiVersion];
   metadata: Metadata;
   [field: string]: unknown;
 }
@@ -26,9 +53,9 @@ export function selectorOf(name: string): Record<string, string> {
 }
 
 /** An object in the application's namespace, unless its metadata name another. */
-export function namespaced(
-  apiVersion: string,
-  kind: string,
+export function namespaced<V extends ApiVersion>(
+  apiVersion: V,
+  kind: Kinds[V],
   name: string,
   rest: Record<string, unknown>,
   metadata: Partial<Metadata> = {},
@@ -38,9 +65,9 @@ export function namespaced(
 }
 
 /** An object of the whole cluster. */
-export function clusterWide(
-  apiVersion: string,
-  kind: string,
+export function clusterWide<V extends ApiVersion>(
+  apiVersion: V,
+  kind: Kinds[V],
   name: string,
   rest: Record<string, unknown> = {},
   labels: Record<string, string> = {},

@@ -5,7 +5,7 @@ import type { ClusterApi } from "../../infra/kubernetes/api.ts";
 import { NAMESPACE, selectorOf } from "../../infra/manifest.ts";
 import { HASH_ANNOTATION, keysRead, secretsHash } from "../../infra/kubernetes/readers.ts";
 import { secretTemplates, type SecretTemplate } from "../../infra/kubernetes/secrets.ts";
-import { groupOf, type SecretKey } from "../../infra/kubernetes/secret-groups.ts";
+import { groupOf, type ServiceKey } from "../../infra/kubernetes/secret-groups.ts";
 import { keyedHash } from "../../infra/secrets/hash.ts";
 import { command } from "../../infra/settings/command.ts";
 import { boundBy } from "../../infra/settings/generated.ts";
@@ -144,7 +144,7 @@ async function staleWorkloads(
   next: Contents,
   hashKey: string,
 ) {
-  const read = (key: SecretKey) => next[`${NAMESPACE}/${groupOf(key)}/${key}`] ?? "";
+  const read = (key: ServiceKey) => next[`${NAMESPACE}/${groupOf(key)}/${key}`] ?? "";
   const all = workloads(settings).map(async (manifest) => {
     const { name } = manifest.metadata;
     const path = `/apis/apps/v1/namespaces/${NAMESPACE}/${manifest.kind.toLowerCase()}s/${name}`;

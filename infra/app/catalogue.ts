@@ -1,4 +1,4 @@
-import type { SecretName } from "./secrets.ts";
+import type { ServiceSecret } from "./secrets.ts";
 import type { DerivedName, VariableName } from "./variables.ts";
 
 export type Target = "kubernetes" | "docker";
@@ -47,11 +47,11 @@ export interface Service {
   targets: readonly Target[];
   /** The data services that it talks to, which decides what it can reach. */
   needs: readonly Backend[];
-  secrets: readonly SecretName[];
+  secrets: readonly ServiceSecret[];
   derived: readonly DerivedName[];
   variables: readonly VariableName[];
   /** What it reads where somebody has set it; absent otherwise. */
-  optional?: readonly (SecretName | VariableName)[];
+  optional?: readonly (ServiceSecret | VariableName)[];
   /** What is the same wherever it runs. */
   fixed?: Readonly<Record<string, string>>;
   /** Seconds between SIGTERM and SIGKILL. */
@@ -71,7 +71,7 @@ const SMTP = [
   "SMTP_FROM",
   "SMTP_SECURE",
 ] as const satisfies VariableName[];
-const STRIPE = ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"] as const satisfies SecretName[];
+const STRIPE = ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"] as const satisfies ServiceSecret[];
 
 // What every process over the API image checks at its start, and needs to reach the data.
 const BACKEND = {

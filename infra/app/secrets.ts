@@ -73,6 +73,18 @@ export const SECRETS = {
 } as const satisfies Record<string, SecretDefinition>;
 
 export type SecretName = keyof typeof SECRETS;
+
+/** The secrets of a cluster itself, which no service reads. */
+type ClusterSecret =
+  | "REGISTRY_TOKEN"
+  | "ORIGIN_CERTIFICATE"
+  | "ORIGIN_PRIVATE_KEY"
+  | "TRAEFIK_DASHBOARD_PASSWORD"
+  | "CLOUDFLARE_API_TOKEN";
+
+/** A secret that a service may read. */
+export type ServiceSecret = Exclude<SecretName, ClusterSecret>;
+
 export const SECRET_NAMES = Object.keys(SECRETS) as SecretName[];
 
 /** How a secret is defined, by the type that all definitions share. */

@@ -1,16 +1,16 @@
 import { keyedHash } from "../secrets/hash.ts";
 import type { Manifest } from "../manifest.ts";
-import type { SecretKey } from "./secret-groups.ts";
+import type { ServiceKey } from "./secret-groups.ts";
 
 /** Where the pods of a workload carry the hash of what they read. */
 export const HASH_ANNOTATION = "rejourney.co/secrets-hash";
 
 interface PodTemplate {
-  spec: { containers: { env?: { valueFrom?: { secretKeyRef: { key: SecretKey } } }[] }[] };
+  spec: { containers: { env?: { valueFrom?: { secretKeyRef: { key: ServiceKey } } }[] }[] };
 }
 
 /** The keys of Secrets that the pods of a workload read; none of an object without pods. */
-export function keysRead({ spec }: Manifest): SecretKey[] {
+export function keysRead({ spec }: Manifest): ServiceKey[] {
   const { template } = (spec ?? {}) as { template?: PodTemplate };
   const containers = template?.spec.containers ?? [];
   return containers.flatMap(({ env = [] }) =>
@@ -20,8 +20,8 @@ export function keysRead({ spec }: Manifest): SecretKey[] {
 
 /** A hash that changes with these values and tells nothing of them to whoever lacks the key. */
 export function secretsHash(
-  keys: readonly SecretKey[],
-  valueOf: (key: SecretKey) => string,
+  keys: readonly ServiceKey[],
+  valueOf: (key: ServiceKey) => string,
   hashKey: string,
 ): string {
   return keyedHash(

@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
-import type { Manifest } from "../manifest.ts";
+import type { Manifest, VersionKind } from "../manifest.ts";
 
 type Constructor = new (
   name: string,
@@ -8,7 +8,10 @@ type Constructor = new (
   opts: pulumi.CustomResourceOptions,
 ) => pulumi.CustomResource;
 
-const TYPES: Record<string, Constructor> = {
+/** Of kinds that others than Kubernetes itself define. */
+const Foreign = k8s.apiextensions.CustomResource;
+
+const TYPES: Record<VersionKind, Constructor> = {
   "v1/LimitRange": k8s.core.v1.LimitRange,
   "v1/Namespace": k8s.core.v1.Namespace,
   "v1/PersistentVolumeClaim": k8s.core.v1.PersistentVolumeClaim,
@@ -25,16 +28,12 @@ const TYPES: Record<string, Constructor> = {
   "policy/v1/PodDisruptionBudget": k8s.policy.v1.PodDisruptionBudget,
   "scheduling.k8s.io/v1/PriorityClass": k8s.scheduling.v1.PriorityClass,
   "storage.k8s.io/v1/StorageClass": k8s.storage.v1.StorageClass,
+  "cert-manager.io/v1/Certificate": Foreign,
+  "cert-manager.io/v1/ClusterIssuer": Foreign,
+  "helm.cattle.io/v1/HelmChartConfig": Foreign,
+  "traefik.io/v1alpha1/IngressRoute": Foreign,
+  "traefik.io/v1alpha1/Middleware": Foreign,
 };
-
-/** Kinds that others than Kubernetes itself define. */
-const FOREIGN = [
-  "cert-manager.io/v1/Certificate",
-  "cert-manager.io/v1/ClusterIssuer",
-  "helm.cattle.io/v1/HelmChartConfig",
-  "traefik.io/v1alpha1/IngressRoute",
-  "traefik.io/v1alpha1/Middleware",
-];
 
 /** Registers an object with the engine. */
 export function register(
@@ -42,8 +41,6 @@ export function register(
   manifest: Manifest,
   opts: pulumi.CustomResourceOptions,
 ): pulumi.CustomResource {
-  const type = `${manifest.apiVersion}/${manifest.kind}`;
-  const Typed = TYPES[type] ?? (FOREIGN.includes(type) ? k8s.apiextensions.CustomResource : undefined);
-  if (Typed === undefined) throw new Error(`${type} is not a kind that is registered`);
+  const Typed = TYPES[`${manifest.apiVersion}/${manifest.kind}` as VersionKind];
   return new Typed(name, manifest as never, opts);
 }

@@ -1,8 +1,11 @@
-import type { SecretName } from "../app/secrets.ts";
+import type { SecretName, ServiceSecret } from "../app/secrets.ts";
 import type { DerivedName, VariableName } from "../app/variables.ts";
 
 /** A key of a Secret; it has the name of the variable that the application reads. */
 export type SecretKey = SecretName | DerivedName | VariableName;
+
+/** The same of a Secret that services read. */
+export type ServiceKey = ServiceSecret | DerivedName | VariableName;
 
 /** The Secrets of the application with the keys of each. */
 export const SECRET_GROUPS = {
@@ -31,7 +34,7 @@ export const SECRET_GROUPS = {
   "oauth-secret": ["GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET"],
   "stripe-secret": ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"],
   "turnstile-secret": ["TURNSTILE_SITE_KEY", "TURNSTILE_SECRET_KEY"],
-} as const satisfies Record<string, readonly SecretKey[]>;
+} as const satisfies Record<string, readonly ServiceKey[]>;
 
 export type SecretGroup = keyof typeof SECRET_GROUPS;
 
@@ -43,20 +46,27 @@ export function isNeeded(group: SecretGroup): boolean {
   return NEEDED.includes(group);
 }
 
+// Does not compile, and names the key, when a secret or a variable that a service may read is in no Secret.
+({}) satisfies Record<Exclude<ServiceKey, (typeof SECRET_GROUPS)[SecretGroup][number]>, never>;
+
+const GROUP_OF = new Map(
+  Object.entries(SECRET_GROUPS).flatMap(([group, keys]) =>
+    keys.map((key): [ServiceKey, string] => [key, group]),
+  ),
+);
+
 /** The Secret that holds a key. */
-export function groupOf(key: SecretKey): SecretGroup {
-  const found = Object.entries(SECRET_GROUPS).find(([, keys]) => (keys as readonly string[]).includes(key));
-  if (found === undefined) throw new Error(`${key} is in no Secret`);
-  return found[0] as SecretGroup;
+export function groupOf(key: ServiceKey): SecretGroup {
+  return GROUP_OF.get(key) as SecretGroup;
 }
 
 /** Environment variables, each read from its Secret on its own, so that a pod gets no more than it reads. */
-export function fromSecrets(names: readonly SecretKey[]) {
+export function fromSecrets(names: readonly ServiceKey[]) {
   return names.map((name) => fromSecret(name));
 }
 
 /** A key of a Secret as an environment variable, under the key's name unless another is given. */
-export function fromSecret(key: SecretKey, name: string = key) {
+export function fromSecret(key: ServiceKey, name: string = key) {
   const group = groupOf(key);
   const optional = isNeeded(group) ? {} : { optional: true };
   return { name, valueFrom: { secretKeyRef: { name: group, key, ...optional } } };

@@ -3,18 +3,26 @@ import { chmodSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { traefikConfig } from "../../infra/edge/traefik.ts";
-import type { Manifest } from "../../infra/manifest.ts";
+import type { Metadata } from "../../infra/manifest.ts";
 import type { Prepared } from "./isolation.ts";
 import { DNS_ADDRESS, NODE_NAME } from "./node.ts";
 
 const SYSTEM = "kube-system";
 
-function system(apiVersion: string, kind: string, name: string, rest: object): Manifest {
+/** An object of any kind. */
+interface TestObject {
+  apiVersion: string;
+  kind: string;
+  metadata: Metadata;
+  [field: string]: unknown;
+}
+
+function system(apiVersion: string, kind: string, name: string, rest: object): TestObject {
   return { apiVersion, kind, metadata: { name, namespace: SYSTEM }, ...rest };
 }
 
 /** An account that may read kinds, by `<group>/<kinds>`. */
-function reader(name: string, readable: Record<string, string[]>): Manifest[] {
+function reader(name: string, readable: Record<string, string[]>): TestObject[] {
   const rules = Object.entries(readable).map(([group, resources]) => ({
     apiGroups: [group],
     resources,
@@ -33,7 +41,7 @@ function reader(name: string, readable: Record<string, string[]>): Manifest[] {
   ];
 }
 
-function deployment(name: string, container: object, spec: object = {}): Manifest {
+function deployment(name: string, container: object, spec: object = {}): TestObject {
   const labels = { "app.kubernetes.io/name": name };
   return system("apps/v1", "Deployment", name, {
     spec: {
@@ -52,7 +60,7 @@ function deployment(name: string, container: object, spec: object = {}): Manifes
   });
 }
 
-function service(name: string, app: string, spec: object): Manifest {
+function service(name: string, app: string, spec: object): TestObject {
   return system("v1", "Service", name, { spec: { selector: { "app.kubernetes.io/name": app }, ...spec } });
 }
 
@@ -65,7 +73,7 @@ const COREFILE = `.:53 {
 }
 `;
 
-export function coredns({ images }: Prepared): Manifest[] {
+export function coredns({ images }: Prepared): TestObject[] {
   return [
     ...reader("coredns", {
       "": ["endpoints", "services", "pods", "namespaces"],
@@ -96,7 +104,7 @@ export function coredns({ images }: Prepared): Manifest[] {
  * Traefik, in place of K3s's chart and the controller that applies it: with the flags that the stack gives it, one pod,
  * and without what takes requests from outside the cluster.
  */
-export function traefik({ images }: Prepared): Manifest[] {
+export function traefik({ images }: Prepared): TestObject[] {
   const { valuesContent } = traefikConfig().spec as { valuesContent: string };
   const { additionalArguments } = parse(valuesContent) as { additionalArguments: string[] };
   return [
@@ -135,7 +143,7 @@ export function traefik({ images }: Prepared): Manifest[] {
 }
 
 /** Empty volumes of the node's disk for the claims of the data services, in place of K3s's provisioner. */
-export function volumes({ folder }: Prepared): Manifest[] {
+export function volumes({ folder }: Prepared): TestObject[] {
   const onNode = { key: "kubernetes.io/hostname", operator: "In", values: [NODE_NAME] };
   return ["first", "second"].map((name) => {
     const path = join(folder, "volumes", name);

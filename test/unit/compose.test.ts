@@ -189,6 +189,8 @@ test("the catalogue refuses a secret or a variable that there is not, when it is
     secrets: ["JWT_SECRT"],
     // @ts-expect-error: a secret is no variable
     variables: ["JWT_SECRET"],
+    // @ts-expect-error: no Secret holds it for a service
+    optional: ["CLOUDFLARE_API_TOKEN"],
   };
   expect(worker.name).toBe("ingest-worker");
 });

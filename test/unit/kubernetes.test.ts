@@ -3,9 +3,15 @@ import { SERVICES } from "../../infra/app/catalogue.ts";
 import { SECRET_NAMES } from "../../infra/app/secrets.ts";
 import { DERIVED, VARIABLES } from "../../infra/app/variables.ts";
 import { stages } from "../../infra/kubernetes/parts.ts";
+import { namespaced } from "../../infra/manifest.ts";
 import { SECRET_GROUPS } from "../../infra/kubernetes/secret-groups.ts";
 import { containersOf, manifests, namesOf, ofKind, pods, WORKLOADS } from "./manifests.ts";
 import { kubernetesSettings } from "./values.ts";
+
+test("a kind that nobody registers is refused when it is compiled", () => {
+  // @ts-expect-error: kubernetes/register.ts does not know it
+  expect(namespaced("v1", "ConfigMap", "settings", {}).kind).toBe("ConfigMap");
+});
 
 describe("the order", () => {
   test("is what others need first: data, migration, API, the other services", () => {
