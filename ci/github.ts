@@ -1,3 +1,4 @@
+import { request } from "@octokit/request";
 import { MARKER } from "./comment.ts";
 
 /** A pull request, and how GitHub is asked about it. */
@@ -21,36 +22,33 @@ interface Comment {
 }
 
 /** Writes the comment, in the place of the one that an earlier run wrote. Throws when GitHub refuses. */
-export async function writeComment(request: PullRequest, body: string): Promise<void> {
-  const comments = `/repos/${request.repository}/issues/${request.number}/comments`;
-  const before = await findComment(request, comments);
-  if (before === undefined) await ask(request, "POST", comments, { body });
-  else await ask(request, "PATCH", `/repos/${request.repository}/issues/comments/${before}`, { body });
+export async function writeComment(pull: PullRequest, body: string): Promise<void> {
+  const comments = `/repos/${pull.repository}/issues/${pull.number}/comments`;
+  const before = await findComment(pull, comments);
+  if (before === undefined) await ask(pull, "POST", comments, { body });
+  else await ask(pull, "PATCH", `/repos/${pull.repository}/issues/comments/${before}`, { body });
 }
 
-async function findComment(request: PullRequest, path: string): Promise<number | undefined> {
+async function findComment(pull: PullRequest, path: string): Promise<number | undefined> {
   for (let page = 1; ; page++) {
-    const some = (await ask(request, "GET", `${path}?per_page=${PAGE}&page=${page}`)) as Comment[];
+    const some = (await ask(pull, "GET", `${path}?per_page=${PAGE}&page=${page}`)) as Comment[];
     const own = some.find(({ body, user }) => user?.login === AUTHOR && body.startsWith(MARKER));
     if (own !== undefined || some.length < PAGE) return own?.id;
   }
 }
 
 async function ask({ api, token }: PullRequest, method: string, path: string, body?: object) {
-  const response = await fetch(`${api}${path}`, {
-    method,
-    headers: {
-      accept: "application/vnd.github+json",
-      authorization: `Bearer ${token}`,
-      "content-type": "application/json",
-      "user-agent": "rejourney-preview",
-    },
-    ...(body && { body: JSON.stringify(body) }),
-    signal: AbortSignal.timeout(30_000),
-  });
-  if (!response.ok)
-    throw new Error(
-      `GitHub answers ${response.status} to ${method} ${path}. Is pull-requests: write granted?`,
-    );
-  return response.json();
+  try {
+    const answer = await request(`${method} ${path}`, {
+      baseUrl: api,
+      headers: { authorization: `Bearer ${token}`, "user-agent": "rejourney-preview" },
+      request: { signal: AbortSignal.timeout(30_000) },
+      ...body,
+    });
+    return answer.data as unknown;
+  } catch (error) {
+    const { status } = error as { status?: number };
+    if (status === undefined || status === 500) throw error;
+    throw new Error(`GitHub answers ${status} to ${method} ${path}. Is pull-requests: write granted?`);
+  }
 }

@@ -25,6 +25,7 @@ export interface Ran {
 }
 
 const PARTS = [
+  "ci",
   "cli",
   "infra",
   "sample",

@@ -1,12 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { createInterface } from "node:readline/promises";
 import { text } from "node:stream/consumers";
-import { Writable } from "node:stream";
 import { definitionOf, type SecretName } from "../../infra/app/secrets.ts";
 import { isGeneratedHere } from "../../infra/settings/generated.ts";
 import type { Settings } from "../../infra/settings/load.ts";
 import { SettingsError } from "../../infra/settings/problem.ts";
 import { secretProblems } from "../../infra/settings/secret-rules.ts";
+import { askHidden } from "../terminal/confirm.ts";
 import { Failure } from "../terminal/output.ts";
 
 type Values = Partial<Record<SecretName, string>>;
@@ -20,7 +19,10 @@ export async function newValues(
   settings: Settings,
   inUse: Readonly<Record<SecretName, string>>,
 ): Promise<Values> {
-  const given = await givenValues(names.filter((name) => !isGeneratedHere(name, settings)));
+  const given = await givenValues(
+    names.filter((name) => !isGeneratedHere(name, settings)),
+    settings.stack,
+  );
   const made = names
     .filter((name) => isGeneratedHere(name, settings))
     .map((name) => [name, randomBytes(definitionOf(name).generatedBytes!).toString("hex")] as const);
@@ -31,12 +33,12 @@ export async function newValues(
   return values;
 }
 
-async function givenValues(names: readonly SecretName[]): Promise<Values> {
+async function givenValues(names: readonly SecretName[], stack: string): Promise<Values> {
   if (names.length === 0) return {};
   const lines = process.stdin.isTTY ? await typed(names) : (await text(process.stdin)).split(/\r?\n/);
   const place = "standard input";
   const given = names.map((name, i) => [name, { value: lines[i] ?? "", place }] as const);
-  const problems = secretProblems(Object.fromEntries(given));
+  const problems = secretProblems(Object.fromEntries(given), stack);
   if (problems.length > 0)
     throw new SettingsError(
       problems.map(({ key, what }) => ({
@@ -48,16 +50,8 @@ async function givenValues(names: readonly SecretName[]): Promise<Values> {
   return Object.fromEntries(given.map(([name, { value }]) => [name, value]));
 }
 
-/** What somebody types, which is not shown. */
 async function typed(names: readonly SecretName[]): Promise<string[]> {
-  const silent = new Writable({ write: (_, __, done) => done() });
-  const prompt = createInterface({ input: process.stdin, output: silent, terminal: true });
   const lines: string[] = [];
-  for (const name of names) {
-    process.stderr.write(`The new value of ${name}, from its provider (it is not shown): `);
-    lines.push(await prompt.question(""));
-    process.stderr.write("\n");
-  }
-  prompt.close();
+  for (const name of names) lines.push(await askHidden(`The new value of ${name}, from its provider`));
   return lines;
 }

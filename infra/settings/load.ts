@@ -104,7 +104,7 @@ export function loadSettings({ stack, config, env, taken }: SettingsInput): Sett
     ...missingEmail(parsed.data, file),
     ...missingRelease(parsed.data, file),
     ...originProblems(parsed.data, variables.given, secrets.given),
-    ...secretProblems(secrets.given),
+    ...secretProblems(secrets.given, stack),
     ...variables.problems,
     ...missingStorage(
       target,

@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { definitionOf, type SecretDefinition, type SecretName } from "../app/secrets.ts";
+import { command } from "./command.ts";
 import type { Problem } from "./problem.ts";
 
 /** A secret that a source gives, and the place to mend it. */
@@ -96,7 +97,7 @@ const PLACEHOLDERS = [
 ];
 
 /** What is wrong with each secret that a source gives. One that nobody gives is no problem: it is generated. */
-export function secretProblems(given: Partial<Record<SecretName, GivenSecret>>): Problem[] {
+export function secretProblems(given: Partial<Record<SecretName, GivenSecret>>, stack: string): Problem[] {
   const problems: Problem[] = [];
   const keys = new Map<string, SecretName>();
   for (const [name, { value, place }] of Object.entries(given) as [SecretName, GivenSecret][]) {
@@ -109,17 +110,17 @@ export function secretProblems(given: Partial<Record<SecretName, GivenSecret>>):
       ({ appliesTo, breaks }) => appliesTo(definition) && breaks(value, definition),
     )?.what;
     const what = broken ?? (twin === undefined ? undefined : `has the same value as ${twin}`);
-    if (what !== undefined) problems.push({ key: name, what, mend: mendOf(name, value, place) });
+    if (what !== undefined) problems.push({ key: name, what, mend: mendOf(name, value, place, stack) });
   }
   return problems;
 }
 
-function mendOf(name: SecretName, value: string, place: string): string {
+function mendOf(name: SecretName, value: string, place: string, stack: string): string {
   const { generatedBytes, bound } = definitionOf(name);
   if (generatedBytes === undefined) return `give it the value from its provider (${place}), or remove it`;
   const fresh = place.startsWith("rejourney:")
-    ? `pulumi config rm ${place} (one is generated)`
-    : `${value === "" ? "" : `empty the value (${place}), then: `}npx rejourney secrets generate`;
+    ? `${command(stack, `pulumi config rm ${place}`)} (one is generated)`
+    : `${value === "" ? "" : `empty the value (${place}), then: `}${command(stack, "secrets generate")}`;
   return bound !== undefined ? `give back the value in use; where there is no data yet: ${fresh}` : fresh;
 }
 

@@ -134,6 +134,13 @@ describe("from nothing", () => {
   });
 
   test("every service answers through Traefik at its host name, and the data is where it belongs", async () => {
+    // Traefik takes new routes and certificates up within seconds, not at once.
+    const status = () =>
+      site.ask(`https://${HOSTS.api}/health`).then(
+        (answer) => answer.status,
+        (error: Error) => error.message,
+      );
+    await expect.poll(status, { timeout: 30_000 }).toBe(200);
     expect(await site.ask(`https://${HOSTS.api}/health`)).toMatchObject({
       status: 200,
       body: JSON.stringify({ healthy: true, postgres: true, redis: true }),

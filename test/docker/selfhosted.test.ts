@@ -99,9 +99,9 @@ describe("a first up", () => {
 It is a sample application in Rejourney's place, without authentication: for a try alone.
 To run Rejourney: npm run down -- --delete-data, echo REJOURNEY_RELEASE=<release> >> .env, npm run up
 Next:
-  npm run status    how each service does
-  npm run preview   what a change in Pulumi.selfhosted.yaml or .env would do; npm run up does it
-  npm run down      removes the containers; data and secrets stay
+  npm run status   how each service does
+  npm run preview  what a change in Pulumi.selfhosted.yaml or .env would do; npm run up does it
+  npm run down     removes the containers; data and secrets stay
 `,
     );
     const all = await containers(name);

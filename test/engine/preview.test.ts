@@ -118,7 +118,7 @@ test("a preview that fails is told in its place, and ends the run", async () => 
 function preview(project: TestProject, env: NodeJS.ProcessEnv) {
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^PULUMI_/.test(name)));
   return ended(
-    spawn(process.execPath, [project.path("tools", "ci", "preview.ts")], {
+    spawn(process.execPath, [project.path("ci", "preview.ts")], {
       stdio: ["ignore", "pipe", "pipe"],
       env: {
         ...clean,

@@ -182,7 +182,10 @@ describe(".env.example", () => {
 
   test("gives no secret a value that passes", () => {
     const secrets = SECRET_NAMES.map((name) => [name, { value: filled.entries.get(name)!.value, place: "" }]);
-    const problems = secretProblems(Object.fromEntries(secrets) as Parameters<typeof secretProblems>[0]);
+    const problems = secretProblems(
+      Object.fromEntries(secrets) as Parameters<typeof secretProblems>[0],
+      "selfhosted",
+    );
     expect(problems.map(({ key, what }) => [key, what])).toEqual(
       SECRET_NAMES.map((name) => [name, "is a placeholder"]),
     );

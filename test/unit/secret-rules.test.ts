@@ -5,7 +5,7 @@ import { pem } from "./certificate.ts";
 import { GOOD, OTHER } from "./values.ts";
 
 const faults = (name: SecretName, value: string) =>
-  secretProblems({ [name]: { value, place: ".env line 1" } }).map(({ what }) => what);
+  secretProblems({ [name]: { value, place: ".env line 1" } }, "selfhosted").map(({ what }) => what);
 
 const KEYS = SECRET_NAMES.filter((name) => SECRETS[name].strength === "key");
 const PREDICTABLE = "is repeated or sequential, so it can be guessed";
@@ -107,11 +107,14 @@ test("a password may be short: its owner's choice", () => {
 });
 
 test("two keys alike are named, in either case, and the value never", () => {
-  const problems = secretProblems({
-    JWT_SECRET: { value: GOOD, place: ".env line 1" },
-    INGEST_HMAC_SECRET: { value: OTHER, place: ".env line 2" },
-    STORAGE_ENCRYPTION_KEY: { value: GOOD.toUpperCase(), place: ".env line 3" },
-  });
+  const problems = secretProblems(
+    {
+      JWT_SECRET: { value: GOOD, place: ".env line 1" },
+      INGEST_HMAC_SECRET: { value: OTHER, place: ".env line 2" },
+      STORAGE_ENCRYPTION_KEY: { value: GOOD.toUpperCase(), place: ".env line 3" },
+    },
+    "selfhosted",
+  );
   expect(problems.map(({ key, what }) => [key, what])).toEqual([
     ["STORAGE_ENCRYPTION_KEY", "has the same value as JWT_SECRET"],
   ]);
@@ -120,14 +123,16 @@ test("two keys alike are named, in either case, and the value never", () => {
 
 test("the mend follows from where the value stands, and warns where data depends on it", () => {
   const mend = (name: SecretName, value: string, place: string) =>
-    secretProblems({ [name]: { value, place } })[0]?.mend;
+    secretProblems({ [name]: { value, place } }, "selfhosted")[0]?.mend;
   expect(mend("JWT_SECRET", "", ".env line 4")).toBe("npx rejourney secrets generate");
   expect(mend("JWT_SECRET", "short", ".env line 4")).toBe(
     "empty the value (.env line 4), then: npx rejourney secrets generate",
   );
   expect(mend("JWT_SECRET", "short", "rejourney:JWT_SECRET")).toBe(
-    "pulumi config rm rejourney:JWT_SECRET (one is generated)",
+    "npm run pulumi -- config rm rejourney:JWT_SECRET --stack selfhosted (one is generated)",
   );
+  const ofProd = secretProblems({ JWT_SECRET: { value: "", place: "prod.env line 1" } }, "prod");
+  expect(ofProd[0]?.mend).toBe("npx rejourney secrets generate --stack prod");
   expect(mend("SMTP_PASS", "", ".env line 4")).toBe(
     "give it the value from its provider (.env line 4), or remove it",
   );

@@ -13,6 +13,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
+import { coerce, gte } from "semver";
 import { SetupError } from "./error.ts";
 import { isOnPath } from "./apt.ts";
 import { installDocker } from "./docker-packages.ts";
@@ -20,7 +21,7 @@ import { goTool } from "./go-tool.ts";
 import type { Log } from "./log.ts";
 
 /** The oldest Compose, as major and minor, that is taken as it is; the tests run on 2.40. */
-const OLDEST_COMPOSE = [2, 30] as const;
+const OLDEST_COMPOSE = "2.30.0";
 const DAEMON_LOG = "/var/log/dockerd.log";
 const PID_FILES = { dockerd: "/var/run/docker.pid", containerd: "/var/run/docker/containerd/containerd.pid" };
 
@@ -124,17 +125,16 @@ function lastLines(file: string, count: number): string {
 }
 
 async function ensureCompose(log: Log, confirm: DockerOptions["confirm"]): Promise<void> {
-  const wanted = OLDEST_COMPOSE.join(".");
   const found = await composeVersion();
   if (isNewEnough(found)) return;
   const problem =
     found === undefined
       ? "Docker Compose is not installed"
-      : `Docker Compose ${found} is older than ${wanted}`;
+      : `Docker Compose ${found} is older than ${OLDEST_COMPOSE}`;
   const folder = join(process.env.DOCKER_CONFIG ?? join(homedir(), ".docker"), "cli-plugins");
   if (!(await confirm(`${problem}. Put 2.40.3 into ${folder}?`)))
     throw new SetupError(
-      `${problem}. Mend: install Compose ${wanted} or newer (docs.docker.com/compose/install/linux)`,
+      `${problem}. Mend: install Compose ${OLDEST_COMPOSE} or newer (docs.docker.com/compose/install/linux)`,
     );
   const built = await goTool("compose", log);
   mkdirSync(folder, { recursive: true });
@@ -152,6 +152,6 @@ async function composeVersion(): Promise<string | undefined> {
 }
 
 function isNewEnough(version: string | undefined): boolean {
-  const [major = 0, minor = 0] = (version ?? "").split(".").map(Number);
-  return major > OLDEST_COMPOSE[0] || (major === OLDEST_COMPOSE[0] && minor >= OLDEST_COMPOSE[1]);
+  const found = coerce(version);
+  return found !== null && gte(found, OLDEST_COMPOSE);
 }

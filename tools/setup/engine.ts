@@ -3,6 +3,8 @@ import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { execa } from "execa";
+import { coerce, satisfies } from "semver";
+import which from "which";
 import { cacheDir } from "./cache.ts";
 import { download } from "./download.ts";
 import { goTool, goToolPath } from "./go-tool.ts";
@@ -35,8 +37,8 @@ async function installedCli(): Promise<string | undefined> {
   const path = onPath("pulumi");
   if (path === undefined) return undefined;
   const { stdout } = await execa(path, ["version"], { reject: false });
-  const [major, minor] = (stdout ?? "").replace(/^v/, "").split(".").map(Number);
-  return major === 3 && minor! >= Number(VERSION.split(".")[1]) ? path : undefined;
+  const version = coerce(stdout);
+  return version !== null && satisfies(version, `^${VERSION}`) ? path : undefined;
 }
 
 const officialFolder = join(cacheDir, `pulumi-${VERSION}`);
@@ -73,9 +75,6 @@ async function hasPlugins(pulumi: string, log: Log): Promise<boolean> {
 
 /** Where PATH leads to, the stand-ins apart. */
 function onPath(name: string): string | undefined {
-  return (process.env.PATH ?? "")
-    .split(delimiter)
-    .filter((folder) => folder !== standInFolder)
-    .map((folder) => join(folder, name))
-    .find((path) => existsSync(path));
+  const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== standInFolder);
+  return which.sync(name, { path: folders.join(delimiter), nothrow: true }) ?? undefined;
 }

@@ -3,13 +3,14 @@ import { symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
+import { coerce, gte } from "semver";
 import { SetupError } from "./error.ts";
 import { aptInstall } from "./apt.ts";
 import { cacheDir } from "./cache.ts";
 import type { Log } from "./log.ts";
 
-/** The oldest Go, as 1.x, that fetches a newer toolchain by itself. */
-const OLDEST_GO = 21;
+/** The oldest Go that fetches a newer toolchain by itself. */
+const OLDEST_GO = "1.21.0";
 /** What is fetched where there is none. */
 const GO_VERSION = "1.26.0";
 
@@ -18,10 +19,10 @@ export async function ensureGo(log: Log): Promise<string> {
   const fetched = join(cacheDir, `go-${GO_VERSION}`, "bin", "go");
   if (existsSync(fetched)) return fetched;
   const found = await execa("go", ["env", "GOVERSION"], { cwd: "/", reject: false });
-  const version = /^go1\.(\d+)/.exec(found.stdout ?? "");
-  if (version !== null && Number(version[1]) >= OLDEST_GO) return "go";
+  const version = coerce(found.stdout);
+  if (version !== null && gte(version, OLDEST_GO)) return "go";
   const problem = version === null ? "Go is not installed" : `${found.stdout} is too old`;
-  const mend = `Mend: install Go 1.${OLDEST_GO} or newer (go.dev/dl), then run the same command again.`;
+  const mend = `Mend: install Go ${OLDEST_GO} or newer (go.dev/dl), then run the same command again.`;
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get"))
     throw new SetupError(`${problem}, and what cannot be downloaded here is built with it. ${mend}`);
   log(`${problem}; fetching Go ${GO_VERSION} by way of the distribution's …`);

@@ -128,7 +128,7 @@ async function sourcesOf(
     name,
     { value, place: name in secrets ? basename(envPath()) : `rejourney:${name}` },
   ]);
-  const problems = secretProblems(Object.fromEntries(given) as Parameters<typeof secretProblems>[0]);
+  const problems = secretProblems(Object.fromEntries(given) as Parameters<typeof secretProblems>[0], stack);
   if (problems.length > 0) throw new SettingsError(problems);
   return all;
 }
