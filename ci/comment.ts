@@ -23,7 +23,7 @@ export function commentOf(sections: readonly Section[], run: string): string {
     if (text === "") return `${heading}\n\nNothing changes.`;
     const shown = cut(text, lengths[index]!);
     const fence = "`".repeat(longestRun(shown) + 1);
-    const rest = shown === text ? "" : `\n\nThis is the beginning; [the run](${run}) shows all of it.`;
+    const rest = shown === text ? "" : `\n\nThis is cut short; [the run](${run}) shows all of it.`;
     return `${heading}\n\n<details open><summary>${counted(text)}</summary>\n\n${fence}diff\n${shown}\n${fence}\n\n</details>${rest}`;
   });
   return [MARKER, "## What this pull request changes", ...parts].join("\n\n");

@@ -18,17 +18,16 @@ const cli = (...args: string[]) =>
 
 /** Why no stack can be previewed here; undefined when some can. */
 function reasonForAll(): string | undefined {
-  if (env.UNTRUSTED === "true")
-    return "This pull request comes from a fork or from a bot, whose code gets no secrets";
+  if (env.UNTRUSTED === "true") return "This pull request comes from a fork or a bot, so it gets no secrets";
   if (stateFolder() !== undefined)
-    return "The state of this stack lies on the disk of whoever runs it (PULUMI_BACKEND_URL names no shared backend)";
+    return "The state of this stack is on a local disk (PULUMI_BACKEND_URL names no shared backend)";
   return undefined;
 }
 
 /** The stacks of the shared backend. */
 async function sharedStacks(): Promise<string[]> {
   const { exitCode, stdout, stderr } = await cli("pulumi", "stack", "ls", "--json");
-  if (exitCode !== 0) throw new Error(`The backend cannot be read:\n${stderr}`);
+  if (exitCode !== 0) throw new Error(`The backend is unavailable:\n${stderr}`);
   return (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name.split("/").at(-1)!);
 }
 
@@ -42,14 +41,19 @@ async function preview(stack: string): Promise<Section & { failed: boolean }> {
 async function compared(stack: string, reason: string): Promise<Section & { failed: boolean }> {
   const rendered = RENDERED[stack];
   if (rendered === undefined)
-    return { stack, note: `${reason}, and no rendered file of it is committed.`, text: "", failed: false };
+    return {
+      stack,
+      note: `${reason}, and no rendered file of this stack is committed.`,
+      text: "",
+      failed: false,
+    };
   const range = `${env.BASE_SHA}...${env.HEAD_SHA}`;
   const { stdout } = await execa(
     "git",
     ["diff", "--no-color", "--no-ext-diff", "--no-textconv", range, "--", rendered],
     { cwd: projectRoot },
   );
-  return { stack, note: `${reason}. So this compares \`${rendered}\`.`, text: stdout.trim(), failed: false };
+  return { stack, note: `${reason}. This compares \`${rendered}\`.`, text: stdout.trim(), failed: false };
 }
 
 const stacks = readdirSync(projectRoot)

@@ -19,7 +19,7 @@ import type { SetupOptions } from "./verbs/setup.ts";
 import type { Options, UpOptions } from "./terminal/options.ts";
 
 const program = new Command("rejourney")
-  .description("Puts Rejourney into production.")
+  .description("Deploys Rejourney.")
   .exitOverride()
   .showHelpAfterError();
 
@@ -38,26 +38,26 @@ function verb(parent: Command, name: string, description: string): Command {
 }
 
 // Loaded when they are used: the engine's client takes most of a second.
-verb(program, "up", "set up what is missing, and bring the stack to what the settings say")
+verb(program, "up", "install what is missing, and deploy the stack as the settings say")
   .option("--yes", "install what is missing without asking", false)
   .action(async (options: UpOptions) => (await import("./verbs/up.ts")).up(options));
-verb(program, "preview", "show what `up` would change; changes nothing").action(async (options: Options) =>
+verb(program, "preview", "show what `up` would change; change nothing").action(async (options: Options) =>
   (await import("./verbs/preview.ts")).preview(options),
 );
-verb(program, "status", "show how each service does; changes nothing").action(async (options: Options) =>
+verb(program, "status", "show the health of each service; change nothing").action(async (options: Options) =>
   (await import("./verbs/status.ts")).status(options),
 );
-verb(program, "down", "remove what runs; data and secrets stay")
-  .option("--yes", "do not ask", false)
-  .option("--delete-data", "delete the data too: database, recordings, certificates", false)
-  .option("--confirm <name>", "the stack's name, to delete its data without being asked")
+verb(program, "down", "remove what runs; keep data and secrets")
+  .option("--yes", "do not ask for confirmation", false)
+  .option("--delete-data", "also delete the data: database, recordings, certificates", false)
+  .option("--confirm <name>", "the stack's name, to delete its data without a prompt")
   .action(async (options: DownOptions) => (await import("./verbs/down.ts")).down(options));
-verb(program, "setup", "get Docker Engine, Compose and the images for this machine; starts no container")
+verb(program, "setup", "install Docker Engine, Compose and the images on this machine; start no container")
   .option("--yes", "install what is missing without asking", false)
   .action(async (options: SetupOptions) => (await import("./verbs/setup.ts")).setup(options));
 program
   .command("recover")
-  .description("put the state, the passphrase and the settings back from a recovery bundle")
+  .description("restore the state, the passphrase and the settings from a recovery bundle")
   .argument("<bundle>", "recovery-<stack>.age")
   .option("--key <file>", "the recovery key (default: .rejourney/recovery.key)")
   .option("--json", "print the result as JSON", false)
@@ -69,33 +69,27 @@ program
   .description(
     "write docker-compose.selfhosted.yml and k8s/ from the settings of the stacks selfhosted and prod",
   )
-  .option("--check", "change nothing; fail when the file is not what the program renders", false)
+  .option("--check", "change nothing; fail if a file is out of date", false)
   .action(render);
-const secrets = program.command("secrets").description("check, make, change and bring out secrets");
-verb(secrets, "check", "check .env and the stack's settings by every rule; changes nothing").action(
-  secretsCheck,
-);
-verb(secrets, "generate", "fill what is missing in .env; what is there stays").action(secretsGenerate);
-verb(
-  secrets,
-  "sync",
-  "take the values of .env in the place of those in use; restarts what reads a changed one",
-)
-  .option("--dry-run", "show what would change, by names; change nothing", false)
-  .option("--prune", "remove what .env does not give any more", false)
-  .option("--direct", "write into a cluster that no stack manages, such as one made from k8s/", false)
-  .option("--yes", "take along what else the settings change", false)
+const secrets = program.command("secrets").description("check, generate, change and export secrets");
+verb(secrets, "check", "check .env and the stack's settings; change nothing").action(secretsCheck);
+verb(secrets, "generate", "generate the secrets that .env lacks; keep the others").action(secretsGenerate);
+verb(secrets, "sync", "use the values of .env, and restart the services that read a changed one")
+  .option("--dry-run", "show the names of what would change; change nothing", false)
+  .option("--prune", "remove the secrets that .env no longer has", false)
+  .option("--direct", "write to a cluster that no stack manages, such as one created from k8s/", false)
+  .option("--yes", "also apply the other changes of the settings", false)
   .action(async (options: SyncOptions) => (await import("./verbs/secrets/sync.ts")).secretsSync(options));
-verb(secrets, "export", "make .env again from what the stack holds, in plain text")
-  .option("--yes", "do not ask", false)
+verb(secrets, "export", "write the secrets of the stack to .env, in plain text")
+  .option("--yes", "do not ask for confirmation", false)
   .action(async (options: ExportOptions) =>
     (await import("./verbs/secrets/export.ts")).secretsExport(options),
   );
-verb(secrets, "rotate", "give secrets new values, and what reads them; restarts its readers")
+verb(secrets, "rotate", "give secrets new values, and restart the services that read them")
   .addArgument(new Argument("<names...>", "such as JWT_SECRET").choices(SECRET_NAMES))
   .option("--dry-run", "show what would happen; change nothing", false)
-  .option("--finish", "forget the old STORAGE_ENCRYPTION_KEY, once every row has the new one", false)
-  .option("--yes", "do not ask", false)
+  .option("--finish", "delete the old STORAGE_ENCRYPTION_KEY once every row uses the new one", false)
+  .option("--yes", "do not ask for confirmation", false)
   .action(async (names: SecretName[], options: RotateOptions) =>
     (await import("./verbs/secrets/rotate.ts")).secretsRotate(names, options),
   );

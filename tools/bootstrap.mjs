@@ -25,7 +25,7 @@ function installPackages() {
   // NODE_ENV=production would leave out what the tests need.
   const flags = ["--include=dev", "--include=optional", "--no-audit", "--no-fund", "--loglevel=error"];
   const { status } = spawnSync("npm", ["ci", ...flags], { cwd: root, stdio: ["ignore", 2, 2] });
-  if (status !== 0) fail("npm ci failed. Mend what it says above, then run the same command again.");
+  if (status !== 0) fail("npm ci failed. Fix the error above, then retry.");
   writeFileSync(marker, lock);
 }
 
@@ -35,9 +35,7 @@ function pinnedNode() {
   if (existsSync(node)) return node;
   const [major, minor] = process.versions.node.split(".").map(Number);
   if (major > 22 || (major === 22 && minor >= 18)) return process.execPath;
-  return fail(
-    `Node ${process.versions.node} is too old here. Install Node 24, then run the same command again.`,
-  );
+  return fail(`Node ${process.versions.node} is too old. Install Node 24, then retry.`);
 }
 
 installPackages();

@@ -16,14 +16,14 @@ export async function reachedCluster({ context, stack }: KubernetesSettings): Pr
     if (!(error instanceof ClusterError)) throw error;
     const fault =
       error instanceof KubeconfigError
-        ? "is not known"
+        ? "is unknown"
         : error instanceof ApiError
-          ? "refuses these credentials"
+          ? "rejects these credentials"
           : "cannot be reached";
     const what = `The cluster of the stack ${stack} ${fault}: ${error.message}`;
     throw new Failure(
       `${what}; nothing was changed.\n` +
-        `  Mend: name a kubeconfig by KUBECONFIG, and where it has several contexts, set rejourney:context in Pulumi.${stack}.yaml; then try: kubectl get nodes`,
+        `  Fix: set KUBECONFIG to a kubeconfig; if it has several contexts, set rejourney:context in Pulumi.${stack}.yaml; then check: kubectl get nodes`,
     );
   }
 }

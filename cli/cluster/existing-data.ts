@@ -27,19 +27,19 @@ export async function needSameCluster(
   const there = await api.get(SPACE);
   if (there?.metadata.uid !== uidOf(namespace))
     throw new Failure(
-      `${api.server} is not the cluster that the stack ${stack} is deployed to: ` +
-        `${there === undefined ? `it has no namespace ${NAMESPACE}` : `its namespace ${NAMESPACE} is another one`}. Nothing was changed.\n` +
-        `  Mend: point KUBECONFIG, or rejourney:context in Pulumi.${stack}.yaml, to the right cluster\n` +
-        `  Or, if the namespace was deleted, and its data is given up: ${refresh}, then the same command again`,
+      `${api.server} is not the cluster of the stack ${stack}: ` +
+        `${there === undefined ? `it has no namespace ${NAMESPACE}` : `its namespace ${NAMESPACE} is a different one`}. Nothing was changed.\n` +
+        `  Fix: set KUBECONFIG, or rejourney:context in Pulumi.${stack}.yaml, to the right cluster\n` +
+        `  If the namespace was deleted and you do not need its data: ${refresh}, then retry`,
     );
   for (const claim of resources.filter(({ type }) => type === "kubernetes:core/v1:PersistentVolumeClaim")) {
     const { name } = (claim.inputs as unknown as KubernetesObject).metadata;
     const live = await api.get(`${SPACE}/persistentvolumeclaims/${name}`);
     if (live?.metadata.uid === uidOf(claim)) continue;
     throw new Failure(
-      `The claim ${name} of the stack ${stack} ${live === undefined ? "is gone" : "was made anew"}, and with it the way to its data. Nothing was changed.\n` +
-        `  Mend: its volume may be there still (kubectl get persistentvolumes); make a claim of this name that is bound to it, then: ${refresh}\n` +
-        `  Or, to begin with an empty one: ${refresh}, then the same command again`,
+      `The claim ${name} of the stack ${stack} ${live === undefined ? "is gone" : "was recreated"}, so the stack no longer finds its data. Nothing was changed.\n` +
+        `  Fix: if its volume still exists (kubectl get persistentvolumes), create a claim of this name that is bound to it, then: ${refresh}\n` +
+        `  To start with an empty volume: ${refresh}, then retry`,
     );
   }
 }
@@ -54,8 +54,8 @@ export async function needSameDatabase(api: ClusterApi, settings: KubernetesSett
   );
   if (other.length === 0) return;
   throw new Failure(
-    `${other.join(" and ")} cannot change once there is a database, which was made with ${other.map((name) => inUse[name]).join(" and ")}; nothing was changed.\n` +
-      `  Mend: set ${other.length === 1 ? "it" : "them"} back, in .env or rejourney:variables of Pulumi.${stack}.yaml`,
+    `${other.join(" and ")} cannot change once the database exists; it was created with ${other.map((name) => inUse[name]).join(" and ")}; nothing was changed.\n` +
+      `  Fix: set ${other.length === 1 ? "it" : "them"} back, in .env or rejourney:variables of Pulumi.${stack}.yaml`,
   );
 }
 
@@ -76,13 +76,13 @@ async function needKnownData(api: ClusterApi, settings: KubernetesSettings): Pro
   if (missing.length + other.length === 0) return;
   const why =
     other.length > 0
-      ? `${other.join(" and ")} of .env ${other.length === 1 ? "is not the one" : "are not those"} in use there.`
-      : `.env lacks ${missing.join(", ")}. New ones would not open it.`;
+      ? `${other.join(" and ")} of .env ${other.length === 1 ? "is not the one" : "are not the ones"} that the cluster uses.`
+      : `${missing.join(", ")}: missing in .env, and new values would not open it.`;
   throw new Failure(
-    `The claim postgres-data holds a database, and this project has no state with its secrets; ${why} Nothing was changed.\n` +
-      `  With the recovery bundle:        npx rejourney recover ${bundleName(stack)} --key recovery.key\n` +
-      "  With the .env that it ran with:  put it back, then run the same command again\n" +
-      `  To give the data up:             kubectl delete namespace ${NAMESPACE}`,
+    `The claim postgres-data holds a database, and this project has no state with its secrets. ${why} Nothing was changed.\n` +
+      `  If you have the recovery bundle:       npx rejourney recover ${bundleName(stack)} --key recovery.key\n` +
+      "  If you have the .env that it ran with: put it back, then retry\n" +
+      `  If you do not need the data:           kubectl delete namespace ${NAMESPACE}`,
   );
 }
 

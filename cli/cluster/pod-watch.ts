@@ -54,7 +54,7 @@ export class PodWatch {
       const lasting = this.#lasting(await troublesOrNone(api, stack));
       if (lasting === undefined) continue;
       const redacted = await redactorOf(api).catch(() => undefined);
-      log(`Waiting for ${lasting.service} does not help: ${reason(lasting.why, redacted)}`);
+      log(`${lasting.service} will not become ready: ${reason(lasting.why, redacted)}`);
       this.#given.abort();
     }
   }
@@ -76,7 +76,7 @@ async function troublesOrNone(api: ClusterApi, stack: string): Promise<Trouble[]
   try {
     return await troubles(api, stack);
   } catch (error) {
-    if (!(error instanceof ClusterError)) log(`The pods cannot be looked at: ${(error as Error).message}`);
+    if (!(error instanceof ClusterError)) log(`The pods are not readable: ${(error as Error).message}`);
     return [];
   }
 }

@@ -9,9 +9,9 @@ import { Failure } from "../terminal/output.ts";
 
 /** What lacks when the API server does not know a group of kinds. */
 const PROVIDERS: Record<string, string> = {
-  "cert-manager.io": "cert-manager is not installed: see docs/edge.md, or set another rejourney:tls",
-  "helm.cattle.io": "this is no K3s, or one without its Helm controller",
-  "traefik.io": "Traefik is not installed: K3s brings it, unless started with --disable=traefik",
+  "cert-manager.io": "install cert-manager (docs/edge.md), or set another rejourney:tls",
+  "helm.cattle.io": "use K3s with its Helm controller",
+  "traefik.io": "start K3s without --disable=traefik, so that it installs Traefik",
 };
 
 /** Throws Failure with everything that the cluster lacks. Before any change. */
@@ -22,7 +22,7 @@ export async function needFitCluster(api: ClusterApi, settings: KubernetesSettin
     ...(await othersTraefik(api)),
   ];
   if (problems.length === 0) return;
-  const lines = problems.map(({ key, what, mend }) => `  ${key} ${what}.\n    Mend: ${mend}`);
+  const lines = problems.map(({ key, what, fix }) => `  ${key} ${what}.\n    Fix: ${fix}`);
   throw new Failure(`The cluster is not ready; nothing was changed.\n${lines.join("\n")}`);
 }
 
@@ -35,8 +35,8 @@ async function missingKinds(api: ClusterApi, settings: KubernetesSettings): Prom
     .filter((_, index) => found[index] === undefined)
     .map((version) => ({
       key: version,
-      what: "is not known to the API server",
-      mend: PROVIDERS[version.split("/")[0]!]!,
+      what: "is unknown to the API server",
+      fix: PROVIDERS[version.split("/")[0]!]!,
     }));
 }
 
@@ -49,8 +49,8 @@ async function missingNodes(api: ClusterApi, settings: KubernetesSettings): Prom
   return [
     {
       key: `${label}=${value}`,
-      what: "is a label of no node, so that PostgreSQL and Redis have no place",
-      mend: `kubectl label node NAME ${label}=${value}`,
+      what: "is missing: no node has this label, so PostgreSQL and Redis have no node",
+      fix: `kubectl label node NAME ${label}=${value}`,
     },
   ];
 }
@@ -65,8 +65,8 @@ async function othersTraefik(api: ClusterApi): Promise<Problem[]> {
   return [
     {
       key: `HelmChartConfig ${metadata.name} in ${metadata.namespace}`,
-      what: "is there, not of this stack, and would be replaced",
-      mend: `look at what it sets (docs/edge.md says what the stack sets), then: kubectl delete helmchartconfig ${metadata.name} --namespace ${metadata.namespace}`,
+      what: "exists, does not belong to this stack, and would be replaced",
+      fix: `compare it with docs/edge.md, which lists what the stack sets, then: kubectl delete helmchartconfig ${metadata.name} --namespace ${metadata.namespace}`,
     },
   ];
 }

@@ -77,7 +77,7 @@ function report(
   };
 }
 
-/** Throws Failure, with the reasons and what mends them, when a service is not as the stack says. */
+/** Throws Failure, with the reasons and what fixes them, when a service is not as the stack says. */
 export async function needWellPods(
   services: readonly ServiceReport[],
   stack: string,

@@ -16,21 +16,20 @@ const REGISTRIES = ".dockerconfigjson";
 type Redactor = (text: string) => string;
 
 /**
- * The troubles of the stack's pods as text: why, the last lines of the log, and what mends it. Empty where there are
+ * The troubles of the stack's pods as text: why, the last lines of the log, and what fixes it. Empty where there are
  * none, or where the cluster does not tell.
  */
 export async function toldTroubles(api: ClusterApi, stack: string): Promise<string> {
   const found = await troubles(api, stack).catch(unlessRefused);
   if (found === undefined || found.length === 0) return "";
   const redacted = await redactorOf(api);
-  const all = found.map(async ({ service, why, ready, mend, log }) => {
+  const all = found.map(async ({ service, why, ready, fix, log }) => {
     const lines = log === undefined ? [] : await lastLines(api, log, redacted);
-    const others =
-      ready === 0 ? "" : ` (${ready === 1 ? "1 other pod of it runs" : `${ready} other pods of it run`})`;
+    const others = ready === 0 ? "" : ` (${ready === 1 ? "1 other pod runs" : `${ready} other pods run`})`;
     return [
       `  ${service}: ${reason(why, redacted)}${others}.`,
-      ...(lines.length === 0 ? [] : ["    Its last lines:", ...lines.map((line) => `      ${line}`)]),
-      `    Mend: ${mend}`,
+      ...(lines.length === 0 ? [] : ["    Last lines of its log:", ...lines.map((line) => `      ${line}`)]),
+      `    Fix: ${fix}`,
     ].join("\n");
   });
   return (await Promise.all(all)).join("\n");
@@ -67,7 +66,8 @@ function credentialsIn(config: string): string[] {
 }
 
 async function lastLines(api: ClusterApi, log: Log, redacted: Redactor | undefined): Promise<string[]> {
-  if (redacted === undefined) return ["(not shown, since the secrets that may be in them cannot be read)"];
+  if (redacted === undefined)
+    return ["(not shown: the cluster does not allow to read the secrets that they may contain)"];
   const query = `container=${log.container}&tailLines=${SHOWN_LINES}&previous=${log.previous}`;
   const text = (await api.text(`${SPACE}/pods/${log.pod}/log?${query}`).catch(unlessRefused)) ?? "";
   return redacted(text)

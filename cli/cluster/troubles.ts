@@ -14,7 +14,7 @@ import { NAMESPACE } from "../../infra/manifest.ts";
 export interface Trouble {
   service: string;
   why: string;
-  mend: string;
+  fix: string;
   /** Seconds after which it is taken for lasting. Infinity: Kubernetes itself ends the wait. */
   patience: number;
   /** The container whose last lines may tell more. */
@@ -36,14 +36,14 @@ type Found = Omit<Trouble, "service" | "ready"> | undefined;
 const OWN = "app.kubernetes.io/part-of=rejourney";
 const REVISION = "deployment.kubernetes.io/revision";
 
-/** Seconds, until the pods of what is being mended are those of an older revision. */
+/** Seconds, until the pods of what is being fixed are those of an older revision. */
 const BRIEF = 10;
 /** Seconds. An image registry may be away, or a quota in the way, for a moment. */
 const SHORT = 30;
 /** Seconds. Pods that are ending make room for others. */
 const LONG = 120;
 
-/** The troubles at this moment, one for each service, in no order; `stack` is the one whose settings mend them. */
+/** The troubles at this moment, one for each service, in no order; `stack` is the one whose settings fix them. */
 export async function troubles(api: ClusterApi, stack: string): Promise<Trouble[]> {
   const space = `namespaces/${NAMESPACE}`;
   const [pods, warnings, killings, deployments, replicaSets, statefulSets, jobs] = await Promise.all([
@@ -130,8 +130,8 @@ function refusalByEvent(owner: V1StatefulSet | V1Job, lastEvent: LastEvent): Fou
 
 function refused(message: string): Found {
   return {
-    why: `the cluster takes no further pod: ${message.replace(/^.* is forbidden: /, "")}`,
-    mend: `see what takes the room (kubectl get pods --namespace ${NAMESPACE}), and remove what is not of the stack`,
+    why: `the cluster rejects another pod: ${message.replace(/^.* is forbidden: /, "")}`,
+    fix: `find what uses the quota (kubectl get pods --namespace ${NAMESPACE}), and remove what does not belong to the stack`,
     patience: SHORT,
   };
 }
@@ -146,8 +146,8 @@ function ofPod(pod: V1Pod, lastEvent: LastEvent, stack: string): Found {
   );
   if (unscheduled !== undefined)
     return {
-      why: `no node takes its pod: ${unscheduled.message}`,
-      mend: `add a node, or lower what rejourney:services or rejourney:data ask for in Pulumi.${stack}.yaml`,
+      why: `no node can run its pod: ${unscheduled.message}`,
+      fix: `add a node, or lower rejourney:services or rejourney:data in Pulumi.${stack}.yaml`,
       patience: LONG,
     };
   // The sidecar of a Job ends badly whenever the Job does, so it comes last.
@@ -172,21 +172,21 @@ function ofContainer(
   if (ready) return undefined;
   if (/Image/.test(reason))
     return {
-      why: `its image cannot be had: ${lastEvent(pod, "Failed", /^Failed to pull/) ?? waiting?.message ?? reason}`,
-      mend: `correct rejourney:release or rejourney:images ${settings}; a private registry needs rejourney:registry`,
+      why: `its image is not available: ${lastEvent(pod, "Failed", /^Failed to pull/) ?? waiting?.message ?? reason}`,
+      fix: `correct rejourney:release or rejourney:images ${settings}; a private registry needs rejourney:registry`,
       patience: SHORT,
     };
   if (/^(CreateContainer|RunContainer)/.test(reason))
     return {
-      why: `its container cannot be made: ${waiting?.message ?? reason}`,
-      mend: `kubectl describe pod ${pod.metadata!.name} --namespace ${NAMESPACE}`,
+      why: `its container cannot be created: ${waiting?.message ?? reason}`,
+      fix: `kubectl describe pod ${pod.metadata!.name} --namespace ${NAMESPACE}`,
       patience: SHORT,
     };
   const mount = waiting && lastEvent(pod, "FailedMount");
   if (mount !== undefined)
     return {
       why: `its volume cannot be mounted: ${mount}`,
-      mend: `kubectl describe pod ${pod.metadata!.name} --namespace ${NAMESPACE}`,
+      fix: `kubectl describe pod ${pod.metadata!.name} --namespace ${NAMESPACE}`,
       patience: LONG,
     };
   const log = {
@@ -194,22 +194,22 @@ function ofContainer(
     container: name,
     previous: running !== undefined && restartCount > 0,
   };
-  const mend = `correct what its last lines tell of, or set rejourney:release or rejourney:images ${settings} back to what ran before`;
+  const fix = `fix the error in its log, or set rejourney:release or rejourney:images ${settings} back to the version before`;
   const unhealthy = lastEvent(pod, "Unhealthy");
   const ended = state.terminated ?? lastState?.terminated;
   // It has had all the time that there is.
   if (lastEvent(pod, "Killing", new RegExp(`${name} failed startup probe`)) !== undefined)
-    return { why: `it did not become healthy in its startSeconds: ${unhealthy}`, mend, patience: BRIEF, log };
+    return { why: `it did not become healthy within startSeconds: ${unhealthy}`, fix, patience: BRIEF, log };
   if (ended?.reason === "OOMKilled")
     return {
-      why: "it needs more memory than its limit",
-      mend: `raise its memory in rejourney:services or rejourney:data ${settings}`,
+      why: "it uses more memory than its limit",
+      fix: `raise its memory in rejourney:services or rejourney:data ${settings}`,
       patience: SHORT,
       log,
     };
   if (ended !== undefined && (ended.exitCode !== 0 || restartCount > 0))
-    return { why: `it ends with exit code ${ended.exitCode}`, mend, patience: SHORT, log };
+    return { why: `it exits with code ${ended.exitCode}`, fix, patience: SHORT, log };
   return running && unhealthy !== undefined
-    ? { why: `it is not healthy: ${unhealthy}`, mend, patience: Infinity, log }
+    ? { why: `it is unhealthy: ${unhealthy}`, fix, patience: Infinity, log }
     : undefined;
 }

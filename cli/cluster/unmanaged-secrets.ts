@@ -62,7 +62,11 @@ export async function syncDirect({ stack, json, dryRun, prune }: DirectOptions):
   );
   if (bound.length > 0)
     throw new SettingsError(
-      boundProblems(bound, settings, () => `put back the value that the Secrets in ${NAMESPACE} hold`),
+      boundProblems(
+        bound,
+        settings,
+        () => `put back the value that the Secrets in the namespace ${NAMESPACE} contain`,
+      ),
     );
   const stale = await staleWorkloads(api, settings, next, hashKey);
   const plan = {
@@ -92,8 +96,8 @@ function refuseEncrypted({ encrypted, stack }: KubernetesSettings): void {
   throw new SettingsError(
     encrypted.map((key) => ({
       key,
-      what: `stands encrypted in ${file}, which only a stack opens`,
-      mend: `add it to ${basename(envPath())}, or leave out --direct`,
+      what: `is encrypted in ${file}, and only a stack can decrypt it`,
+      fix: `add it to ${basename(envPath())}, or leave out --direct`,
     })),
   );
 }
@@ -103,13 +107,13 @@ async function needUnmanaged(api: ClusterApi, stack: string): Promise<void> {
   const namespace = await api.get(`/api/v1/namespaces/${NAMESPACE}`);
   if (namespace === undefined)
     throw new Failure(
-      `The cluster has no namespace ${NAMESPACE}; nothing was changed.\n  Mend: kubectl apply -f k8s/00-namespace.yml`,
+      `The cluster has no namespace ${NAMESPACE}; nothing was changed.\n  Fix: kubectl apply -f k8s/00-namespace.yml`,
     );
   const managers = namespace.metadata.managedFields ?? [];
   if (!managers.some(({ manager = "" }) => manager.startsWith("pulumi-"))) return;
   throw new Failure(
-    `The namespace ${NAMESPACE} belongs to a stack, whose state --direct would pass by; nothing was changed.\n` +
-      `  Mend: ${command(stack, "secrets sync")}`,
+    `The namespace ${NAMESPACE} belongs to a stack, and --direct would bypass its state; nothing was changed.\n` +
+      `  Fix: ${command(stack, "secrets sync")}`,
   );
 }
 

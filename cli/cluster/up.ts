@@ -78,13 +78,16 @@ function failedJobs(resources: readonly Resource[]): string[] {
 function nextSteps({ variables, stack }: KubernetesSettings): string {
   const verb = (name: string) => command(stack, name);
   const steps = [
-    [verb("status"), "how each service does"],
-    [verb("preview"), `what a change in Pulumi.${stack}.yaml or .env would do, and what was changed by hand`],
+    [verb("status"), "shows the health of each service"],
+    [
+      verb("preview"),
+      `shows what a change in Pulumi.${stack}.yaml or .env would do, and what was changed by hand`,
+    ],
     [verb("down"), "removes the application; data and secrets stay"],
   ];
   const width = Math.max(...steps.map(([command]) => command!.length));
   return [
-    `Rejourney answers at ${variables.PUBLIC_DASHBOARD_URL}`,
+    `Rejourney runs at ${variables.PUBLIC_DASHBOARD_URL}`,
     "Next:",
     ...steps.map(([command, does]) => `  ${command!.padEnd(width)}  ${does}`),
     "",

@@ -66,7 +66,7 @@ function kept(secret: SecretName, settings: Settings): string {
   const bound = boundBy(secret, settings);
   const more =
     bound === undefined
-      ? `${command(settings.stack, "secrets sync")} takes it`
-      : `${bound}; ${command(settings.stack, `secrets rotate ${secret}`)} gives both a new one`;
-  return `${secret}: its source holds another value than the one in use, which was kept: ${more}.`;
+      ? `${command(settings.stack, "secrets sync")} applies the new one`
+      : `It cannot change alone: ${bound}. ${command(settings.stack, `secrets rotate ${secret}`)} replaces both`;
+  return `${secret}: its source has a different value; the value in use was kept. ${more}.`;
 }

@@ -19,8 +19,8 @@ export async function editStashes(
     const stash = state.deployment.resources.find(({ urn }) => urn.endsWith(`::${name}`));
     if (stash === undefined)
       throw new Failure(
-        `The state has no ${name}: an older version of this program has made it; nothing was changed.\n` +
-          `  Mend: ${command(stack, "up")}`,
+        `The state has no ${name}, because an older version of this program wrote it; nothing was changed.\n` +
+          `  Fix: ${command(stack, "up")}`,
       );
     stash.inputs = { input: value };
     stash.outputs = { input: value, output: value };

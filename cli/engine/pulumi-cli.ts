@@ -63,15 +63,14 @@ export async function inWords<T>(work: Promise<T>, told: () => boolean = () => f
     const { message } = error;
     if (/incorrect passphrase/.test(message))
       throw new Failure(
-        "The passphrase is not the one that encrypts this state; nothing was changed.\n" +
-          "  Mend: put the right one back as .rejourney/passphrase, or name its file by PULUMI_CONFIG_PASSPHRASE_FILE",
+        "This passphrase does not decrypt the state; nothing was changed.\n" +
+          "  Fix: put the right passphrase into .rejourney/passphrase, or set PULUMI_CONFIG_PASSPHRASE_FILE to its file",
       );
     if (error instanceof ConcurrentUpdateError)
-      throw new Failure("Another run works on this stack. Run the same command again when it has ended.");
-    if (told())
-      throw new Failure("This did not finish; the reason stands above. The same command goes on from here.");
+      throw new Failure("Another run is changing this stack. Retry when it has ended.");
+    if (told()) throw new Failure("This failed; the reason is above. The same command resumes from here.");
     if (/was killed with SIG/.test(message))
-      throw new Failure("This was stopped before its end. The same command goes on from here.");
+      throw new Failure("This was interrupted. The same command resumes from here.");
     const lines = message.split("\n").filter((line) => /^(.*stderr: )?error: /.test(line));
     throw new Failure(
       lines.length > 0 ? lines.map((line) => line.replace(/^.*?error: /, "")).join("\n") : message,

@@ -6,7 +6,7 @@ import { STAND_IN } from "../../tools/standins/mark.ts";
 import { createStack, engineEnvironment, inWords, pulumi } from "./pulumi-cli.ts";
 import { settleLocks } from "../state/lock.ts";
 import { Failure, log } from "../terminal/output.ts";
-import { mendState } from "../state/repair.ts";
+import { repairState } from "../state/repair.ts";
 import { configFile, stateFile, stateFolder } from "../state/folder.ts";
 
 /** A stack, ready for a run of the engine. */
@@ -48,7 +48,7 @@ export async function openStack(name: string): Promise<OpenStack> {
   const state = stateFolder();
   if (state !== undefined) {
     await settleLocks(state, name);
-    mendState(state, name);
+    repairState(state, name);
   }
   const copy = configFile(name);
   const before = await stateOf(name);
@@ -99,7 +99,7 @@ export async function deployedResources(stack: string, ...flags: string[]): Prom
 export function needDeployed({ resources }: OpenStack, stack: string): void {
   if (resources.length > 0) return;
   throw new Failure(
-    `Nothing of the stack ${stack} is deployed yet; the first run takes the secrets as they are. Next: ${command(stack, "up")}`,
+    `Nothing of the stack ${stack} is deployed yet; the first run uses the secrets as they are. Next: ${command(stack, "up")}`,
   );
 }
 
@@ -141,7 +141,7 @@ async function clientOf(name: string): Promise<Stack> {
 async function settledResources(stack: string, state: State): Promise<readonly Resource[]> {
   const { pending_operations: pending = [], ...deployment } = state.deployment ?? {};
   if (pending.length > 0) {
-    log("The run before was ended in the middle; going on from where it stopped.");
+    log("The previous run was interrupted; resuming from where it stopped.");
     await pulumi(["stack", "import", "--stack", stack], JSON.stringify({ ...state, deployment }));
   }
   return deployment.resources ?? [];
@@ -177,10 +177,12 @@ function refuseOtherProviders(resources: readonly Resource[], standIns: boolean)
   if (providers.length > 0 && byStandIns !== standIns) {
     const plugins = (standIn: boolean) => (standIn ? "stand-ins" : "the official plugins");
     throw new Failure(
-      `This state was written with ${plugins(byStandIns)}, and this machine has ${plugins(standIns)}; nothing was changed.\n` +
-        `  Mend: use a machine with ${plugins(byStandIns)}, or another stack`,
+      `This state was written with ${plugins(byStandIns)}, but this machine has ${plugins(standIns)}; nothing was changed.\n` +
+        `  Fix: use a machine with ${plugins(byStandIns)}, or another stack`,
     );
   }
   if (standIns)
-    log("The official Pulumi plugins cannot be had here; stand-ins serve, for trying and testing alone.");
+    log(
+      "The official Pulumi plugins are not available here; this run uses stand-ins, for trying and testing only.",
+    );
 }

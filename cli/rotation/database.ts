@@ -30,7 +30,7 @@ async function channel(settings: Settings, api: ClusterApi | undefined): Promise
   if (api !== undefined) {
     if (!isGeneratedHere("POSTGRES_PASSWORD", settings))
       throw new Failure(
-        "PostgreSQL is run by somebody else (rejourney:external), and this program has no way into it; nothing was changed.",
+        "PostgreSQL is external (rejourney:external), and this program has no access to it; nothing was changed.",
       );
     return api.exec(NAMESPACE, "postgres-0", "postgres", psql);
   }
@@ -38,6 +38,6 @@ async function channel(settings: Settings, api: ClusterApi | undefined): Promise
   const all = await containersOf(projectName);
   const server = all.find(({ service, state }) => service === "postgres" && state === "running");
   if (server === undefined)
-    throw new Failure(`PostgreSQL does not run; nothing was changed.\n  Mend: ${command(stack, "up")}`);
+    throw new Failure(`PostgreSQL is not running; nothing was changed.\n  Fix: ${command(stack, "up")}`);
   return spawn("docker", ["exec", "--interactive", server.id, ...psql], { stdio: "pipe" });
 }

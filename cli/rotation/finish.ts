@@ -26,13 +26,13 @@ export async function finishRotation(
   const rotations = rotationsIn(await revealedResources(stack));
   const { open, retired } = rotations;
   if (open === undefined || names.join() !== open.secret)
-    throw new Failure(`Of ${names.join(", ")} no old value is kept; nothing was changed.`);
+    throw new Failure(`No old value of ${names.join(", ")} is kept; nothing was changed.`);
   const rows = await withDatabase(settings, api, (psql) => openableRows(psql, { from: open.to }));
-  const question = `All ${rows} rows have the new key. A backup of the database from before ${open.begun} needs the old one, which then is in older recovery bundles alone. Forget it?`;
+  const question = `All ${rows} rows use the new key. A database backup from before ${open.begun} needs the old key. After this, only older recovery bundles contain it. Delete it?`;
   if (!yes && !(await confirm(question)))
-    throw new Failure("Nothing was changed. To do it without being asked: the same command with --yes");
+    throw new Failure("Nothing was changed. To skip the prompt, add --yes to the same command");
   await keepRotations(stack, rotations, { retired });
   await writeBundle(stack, await exportedText(stack));
   if (json) printJson({ stack, finished: open.secret, rows });
-  else print(`The old ${open.secret} is forgotten; all ${rows} rows have the new one.\n`);
+  else print(`The old ${open.secret} is deleted; all ${rows} rows use the new one.\n`);
 }

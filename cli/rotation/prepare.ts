@@ -87,8 +87,8 @@ async function refuseOthers(open: OpenStack, { target, stack }: Settings): Promi
   const others = changes.filter(({ ofSecrets }) => !ofSecrets).map(({ resource }) => resource);
   if (others.length === 0) return;
   throw new Failure(
-    `The settings change more than secrets: ${others.join(", ")}; nothing was changed.\n` +
-      `  Mend: ${command(stack, "up")} first`,
+    `The settings also change other resources: ${others.join(", ")}; nothing was changed.\n` +
+      `  Fix: ${command(stack, "up")} first`,
   );
 }
 
@@ -101,27 +101,27 @@ export function refuse(
 ): void {
   const { stack } = settings;
   const rotate = (words: string) => command(stack, `secrets rotate ${words}`);
-  const fail = (what: string, mend: string) => {
-    throw new Failure(`${what}; nothing was changed.\n  Mend: ${mend}`);
+  const fail = (what: string, fix: string) => {
+    throw new Failure(`${what}; nothing was changed.\n  Fix: ${fix}`);
   };
   if (before?.isApplied === true && holderOf(names[0]!, settings) !== undefined)
     fail(
-      `${before.secret} was rotated at ${before.begun}, and its old value is still kept, for which there is one place`,
-      `${rotate(`${before.secret} --finish`)}, then the same command again`,
+      `${before.secret} was rotated at ${before.begun}, and its old value is still kept. Only one old value can be kept`,
+      `${rotate(`${before.secret} --finish`)}, then retry`,
     );
   const absent = names.filter((name) => inUse[name] === "");
   if (absent.length > 0)
     fail(`${absent.join(", ")}: not in use`, `add it to .env, then: ${command(stack, "up")}`);
   if (names.some((name) => definitionOf(name).pem !== undefined))
     fail(
-      "A certificate and its key are replaced together",
+      "A certificate and its key can only change together",
       `put the new pair into .env, then: ${command(stack, "secrets sync")}`,
     );
   const alone = names.find((name) => definitionOf(name).bound !== undefined);
-  if (alone !== undefined && names.length > 1) fail(`${alone} is rotated by itself`, rotate(alone));
+  if (alone !== undefined && names.length > 1) fail(`${alone} must be rotated alone`, rotate(alone));
   const keys = ["S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"] as const;
   const given = keys.filter((name) => names.includes(name) && !isGeneratedHere(name, settings));
-  if (given.length === 1) fail("The provider's S3 keys are a pair", rotate(keys.join(" ")));
+  if (given.length === 1) fail("The S3 keys of a provider can only change together", rotate(keys.join(" ")));
 }
 
 /** The services that read one of these. */

@@ -64,6 +64,6 @@ export class Psql {
   #lastError(): string {
     const lines = this.#errors.split("\n").filter((line) => line.trim() !== "");
     const error = lines.findLast((line) => /ERROR|FATAL|error:/.test(line)) ?? lines.at(-1);
-    return `PostgreSQL says: ${error?.replace(/^(psql: error: |psql:<stdin>:\d+: )/, "") ?? "nothing, and the session ended"}`;
+    return `PostgreSQL says: ${error?.replace(/^(psql: error: |psql:<stdin>:\d+: )/, "") ?? "nothing; the session ended"}`;
   }
 }

@@ -48,15 +48,15 @@ async function beginWith(holder: Holder, rotation: Rotation, secret: SecretName,
   let kept: Rotations = { ...rotations, open };
   if (resumed === undefined) await keepRotations(stack, rotations, kept);
   await writeBundle(stack, await exportedText(stack));
-  log("The state and the recovery bundle have both values.");
+  log("The state and the recovery bundle contain both values.");
   const inUse = { ...rotation.inUse, [secret]: open.from };
   const isChanged = await withDatabase(settings, api, (psql) =>
     holder.change(psql, open, async () => {
-      log("The database has the new value, not yet committed.");
+      log("The database has the new value; it is not committed yet.");
       kept = await takeIntoUse({ ...rotation, inUse, rotations: kept }, { [secret]: open.to });
     }),
   );
-  log("Committed: from now on the database asks for the new value.");
+  log("Committed: the database now requires the new value.");
   return { kept, holding: { holder, open, changedAt: isChanged ? Date.now() : undefined } };
 }
 

@@ -63,7 +63,9 @@ async function written(psql: Psql, { from, to }: Required<Values>): Promise<numb
   );
   const contents = (rows: readonly Row[]) => JSON.stringify(rows.map(({ id, opened }) => [id, opened]));
   if (contents(await rowsOf(psql, { from: to })) !== contents(before))
-    throw new Failure("The rows of storage_endpoints do not read back as they were; nothing was changed.");
+    throw new Failure(
+      "The rows of storage_endpoints do not decrypt to their previous values; nothing was changed.",
+    );
   return stale.length;
 }
 
@@ -80,8 +82,8 @@ async function rowsOf(psql: Psql, keys: Values): Promise<Row[]> {
   if (closed.length === 0) return rows as Row[];
   const more = closed.length > NAMED ? ` and ${closed.length - NAMED} more` : "";
   throw new Failure(
-    `The STORAGE_ENCRYPTION_KEY in use does not open the key_ref of ${closed.length} of ${rows.length} rows of storage_endpoints: ${closed.slice(0, NAMED).join(", ")}${more}; nothing was changed.\n` +
-      "  Mend: give each of these endpoints its key again in the dashboard, or delete its row; then the same command again",
+    `The STORAGE_ENCRYPTION_KEY in use does not decrypt the key_ref of ${closed.length} of ${rows.length} rows of storage_endpoints: ${closed.slice(0, NAMED).join(", ")}${more}; nothing was changed.\n` +
+      "  Fix: enter the key of each of these endpoints again in the dashboard, or delete its row; then retry",
   );
 }
 

@@ -11,8 +11,7 @@ export function takeIntoEnvFile(values: Readonly<Record<string, string>>): void 
   const written: string[] = [];
   for (const name of Object.keys(values).filter((name) => env.entries.has(name))) {
     const text = withValue(env, name, values[name]!);
-    if (text === undefined)
-      log(`Warning: ${env.name} has no form for the new ${name}, and keeps the old one.`);
+    if (text === undefined) log(`Warning: ${env.name} cannot hold the new ${name}; it keeps the old one.`);
     else {
       env = parseEnvFile(text, env.name);
       written.push(name);

@@ -29,7 +29,7 @@ export async function newValues(
   const values = { ...given, ...Object.fromEntries(made) } as Values;
   const same = names.filter((name) => values[name] === inUse[name]);
   if (same.length > 0)
-    throw new Failure(`The value of ${same.join(", ")} is the one in use; nothing was changed.`);
+    throw new Failure(`The new value of ${same.join(", ")} is the one in use; nothing was changed.`);
   return values;
 }
 
@@ -44,7 +44,7 @@ async function givenValues(names: readonly SecretName[], stack: string): Promise
       problems.map(({ key, what }) => ({
         key,
         what: `of standard input ${what}`,
-        mend: `make a new one at its provider, and give it by standard input, a line for each of: ${names.join(", ")}`,
+        fix: `create a new one at its provider, and pass it on standard input, one line for each of: ${names.join(", ")}`,
       })),
     );
   return Object.fromEntries(given.map(([name, { value }]) => [name, value]));

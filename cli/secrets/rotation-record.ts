@@ -55,9 +55,7 @@ export async function keepRotations(
     { [rotationsName()]: stored, ...(Object.fromEntries(slots) as object) },
     (resources) => {
       if (mark(rotationsIn(resources)) === mark(before)) return;
-      throw new Failure(
-        `Another run has rotated a secret of the stack ${stack} meanwhile. Run the same command again.`,
-      );
+      throw new Failure(`Another run has rotated a secret of the stack ${stack} in the meantime. Retry.`);
     },
   );
 }
@@ -95,8 +93,8 @@ export function refuseRetired(
   throw new SettingsError(
     old.map(([key]) => ({
       key,
-      what: "holds a value that was rotated away, so that it may be known to somebody",
-      mend: `take the one in use, from: ${place}; or a new one: ${command(stack, `secrets rotate ${key}`)}`,
+      what: "is a value that was rotated away, so others may know it",
+      fix: `use the current value (${place}), or a new one: ${command(stack, `secrets rotate ${key}`)}`,
     })),
   );
 }
@@ -106,7 +104,7 @@ export function needNoOpenRotation(resources: readonly Resource[], stack: string
   const { open } = rotationsIn(resources);
   if (open === undefined || open.isApplied) return;
   throw new Failure(
-    `The rotation of ${open.secret} that began at ${open.begun} is not through; nothing was changed.\n` +
-      `  Mend: ${command(stack, `secrets rotate ${open.secret}`)}`,
+    `The rotation of ${open.secret} that began at ${open.begun} is not finished; nothing was changed.\n` +
+      `  Fix: ${command(stack, `secrets rotate ${open.secret}`)}`,
   );
 }

@@ -56,7 +56,7 @@ export function contentsOf(settings: KubernetesSettings, secrets: Secrets, hashK
   const missing = missingKeys(settings, values);
   if (missing.length > 0)
     throw new SettingsError(
-      missing.map((key) => ({ key, what: "has no value, and is needed", mend: mendOf(key, settings) })),
+      missing.map((key) => ({ key, what: "is required and has no value", fix: fixFor(key, settings) })),
     );
   const entries = secretTemplates(settings).flatMap(({ namespace, name, data }) =>
     Object.entries(data(values, hashKey)).map(([key, value]) => [`${namespace}/${name}/${key}`, value]),
@@ -64,7 +64,7 @@ export function contentsOf(settings: KubernetesSettings, secrets: Secrets, hashK
   return Object.fromEntries(entries) as Contents;
 }
 
-function mendOf(key: SecretKey, settings: KubernetesSettings): string {
+function fixFor(key: SecretKey, settings: KubernetesSettings): string {
   const made: readonly string[] = SECRET_NAMES.filter((name) => isGeneratedHere(name, settings));
   return made.includes(key) ? command(settings.stack, "secrets generate") : "add it to .env";
 }
@@ -126,17 +126,17 @@ export function complete(values: Partial<Secrets>): Secrets {
 export function told(plan: SyncPlan, others: readonly Change[]): string {
   const { added, changed, removed, drifted, kept, unchanged, restarts } = plan;
   const counts = Object.entries({ added, changed, removed, drifted }).map(
-    ([word, names]) => `${names.length} ${word === "drifted" ? "to set back" : word}`,
+    ([word, names]) => `${names.length} ${word === "drifted" ? "to restore" : word}`,
   );
   return [
     ...added.map((name) => `+ ${name}`),
     ...changed.map((name) => `~ ${name}`),
     ...removed.map((name) => `- ${name}`),
-    ...drifted.map((name) => `! ${name} was changed by hand, and is set back`),
-    ...kept.map((name) => `  ${name} is in use, and nothing gives it any more; --prune removes it`),
+    ...drifted.map((name) => `! ${name} was changed by hand and is restored`),
+    ...kept.map((name) => `  ${name} is in use, but .env no longer has it; --prune removes it`),
     `${counts.filter((count) => !count.startsWith("0 ")).join(", ") || "0 changed"}, ${unchanged.length} unchanged`,
     ...(restarts.length === 0 ? [] : [`Restarts: ${restarts.join(", ")}`]),
-    ...(others.length === 0 ? [] : ["Beside the secrets, this changes:", ...others.map(shown)]),
+    ...(others.length === 0 ? [] : ["Other changes:", ...others.map(shown)]),
     "",
   ].join("\n");
 }

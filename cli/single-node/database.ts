@@ -72,7 +72,7 @@ async function started(
   project: ComposeProject,
   secrets: Partial<Record<SecretName, string>>,
 ): Promise<Container> {
-  log("Starting PostgreSQL, to see that the secrets open its data …");
+  log("Starting PostgreSQL to check that the secrets open its data …");
   const { postgres } = project.services;
   const compose = new Compose(project.name, secrets);
   try {

@@ -11,7 +11,7 @@ import { rotationsIn } from "../secrets/rotation-record.ts";
 import { secretsInUse } from "../engine/secret-slots.ts";
 import type { Resource } from "../engine/stack.ts";
 
-const ANOTHER_COPY = "when another copy of this project deployed it";
+const ANOTHER_COPY = "if another copy of this project deployed it";
 
 type Secrets = Partial<Record<SecretName, string>>;
 
@@ -30,8 +30,8 @@ export async function needKeysOfData(
   if (found === "none") return;
   if (found !== "ours")
     throw new Failure(
-      `The volume ${postgresVolume(project)} holds a database of PostgreSQL ${found}, which the image of postgres would not find: it would begin with an empty one; nothing was changed.\n` +
-        `  Mend: set rejourney:images back to an image of PostgreSQL ${found}`,
+      `The volume ${postgresVolume(project)} holds a database of PostgreSQL ${found}, but the postgres image would not find it and would start with an empty one; nothing was changed.\n` +
+        `  Fix: set rejourney:images back to an image of PostgreSQL ${found}`,
     );
   const inUse = resources.length === 0 ? {} : await secretsInUse(settings.stack);
   const isKnown = inUse.POSTGRES_PASSWORD !== undefined;
@@ -44,19 +44,19 @@ export async function needKeysOfData(
 function lost({ stack }: DockerSettings, project: ComposeProject, missing: readonly SecretName[]): Failure {
   const bundle = bundleName(stack);
   return new Failure(
-    `The volume ${postgresVolume(project)} holds a database, and this project has no state with its secrets; .env lacks ${missing.join(", ")}. New ones would not open it; nothing was changed.\n` +
+    `The volume ${postgresVolume(project)} holds a database, and this project has no state with its secrets. ${missing.join(", ")}: missing in .env, and new values would not open it. Nothing was changed.\n` +
       ways([
-        ["with the recovery bundle", `npx rejourney recover ${bundle} --key recovery.key`],
-        ["with the .env that it ran with", `put it back, then ${command(stack, "up")}`],
+        ["if you have the recovery bundle", `npx rejourney recover ${bundle} --key recovery.key`],
+        ["if you have the .env that it ran with", `put it back, then ${command(stack, "up")}`],
         [
-          "with POSTGRES_PASSWORD and STORAGE_ENCRYPTION_KEY alone",
+          "if you have only POSTGRES_PASSWORD and STORAGE_ENCRYPTION_KEY",
           `put them into .env, ${command(stack, "secrets generate")}, ${command(stack, "up")}`,
         ],
         [
           ANOTHER_COPY,
-          `run ${command(stack, "up")} there; or set rejourney:projectName here, for a deployment of its own`,
+          `run ${command(stack, "up")} there; or set rejourney:projectName here for a separate deployment`,
         ],
-        ["to give the data up", command(stack, "down --delete-data")],
+        ["if you do not need the data", command(stack, "down --delete-data")],
       ]),
   );
 }
@@ -88,27 +88,29 @@ async function needOpens(
   const ids = closed.map(([id]) => id).join(", ");
   if (closed.length === rows.length)
     throw new Failure(
-      `STORAGE_ENCRYPTION_KEY in ${source} opens no key_ref of storage_endpoints (rows ${ids}); nothing was changed.\n` +
+      `STORAGE_ENCRYPTION_KEY in ${source} decrypts no key_ref of storage_endpoints (rows ${ids}); nothing was changed.\n` +
         otherSecrets(settings),
     );
-  log(`Warning: STORAGE_ENCRYPTION_KEY does not open the key_ref of these rows of storage_endpoints: ${ids}`);
+  log(
+    `Warning: STORAGE_ENCRYPTION_KEY does not decrypt the key_ref of these rows of storage_endpoints: ${ids}`,
+  );
 }
 
 function otherSecrets({ stack }: DockerSettings): string {
   return ways([
     [
       ANOTHER_COPY,
-      `run ${command(stack, "up")} there; or set rejourney:projectName here, for a deployment of its own`,
+      `run ${command(stack, "up")} there; or set rejourney:projectName here for a separate deployment`,
     ],
     [
-      "when the state is an old one",
+      "if the state is outdated",
       `move .rejourney away, then npx rejourney recover ${bundleName(stack)} --key recovery.key`,
     ],
   ]);
 }
 
 function ways(ways: readonly (readonly [string, string])[]): string {
-  return ways.map(([when, command]) => `  Mend, ${when}: ${command}`).join("\n");
+  return ways.map(([when, command]) => `  Fix, ${when}: ${command}`).join("\n");
 }
 
 function opens(keyRef: string, key: string): boolean {

@@ -29,8 +29,8 @@ export async function takeImages(
   const { stack, release, images } = settings;
   if (isOpen(settings) && hasRun)
     throw new Failure(
-      `Nothing says which release of Rejourney the stack ${stack} runs; nothing was changed.\n` +
-        "  Mend: echo REJOURNEY_RELEASE=<release> >> .env",
+      `No setting names the release of Rejourney for the stack ${stack}; nothing was changed.\n` +
+        "  Fix: echo REJOURNEY_RELEASE=<release> >> .env",
     );
   const open = APPLICATION_IMAGES.filter((name) => isOpen(settings) && images[name] === undefined);
   const newest = open.map((name) => applicationImage(name, "latest"));
@@ -81,8 +81,8 @@ export async function obtainImages(
     const problem = await fetchProblem(image);
     if (problem === undefined) continue;
     if (isOpen(settings) && OUT_OF_REACH.test(problem) && !named.includes(image)) {
-      log(`The image registry of ${image} cannot be reached: ${problem}`);
-      log("So the images are made here, of packages, with a sample application in the place of Rejourney.");
+      log(`The image registry of ${image} is unavailable: ${problem}`);
+      log("The images are built here from packages, with a sample application instead of Rejourney.");
       return madeImages(log);
     }
     throw notToBeHad(image, problem);
@@ -97,16 +97,16 @@ async function digestOf(image: string): Promise<string> {
   const repository = image.replace(/:[^:/]*$/, "");
   const digest = stdout.split("\n").find((line) => line.startsWith(`${repository}@`));
   if (digest === undefined) throw notToBeHad(image, "it has no digest");
-  log(`No release is named, so the newest one is taken: ${digest}`);
+  log(`No release is set, so this uses the newest one: ${digest}`);
   return digest;
 }
 
 function notToBeHad(image: string, problem: string): Failure {
   return new Failure(
-    `The image ${image} cannot be had: ${problem}\n  Mend: ` +
+    `The image ${image} is not available: ${problem}\n  Fix: ` +
       (OUT_OF_REACH.test(problem)
-        ? "the network; or name images of a registry within reach in rejourney:images"
-        : "correct rejourney:release, REJOURNEY_RELEASE in .env, or rejourney:images; or docker login"),
+        ? "check the network; or set rejourney:images to images of a registry that is reachable"
+        : "correct rejourney:release, REJOURNEY_RELEASE in .env, or rejourney:images; or run docker login"),
   );
 }
 

@@ -49,7 +49,7 @@ export async function preflight(settings: DockerSettings, project: ComposeProjec
   const problems = [...hostProblems(host), ...dns, ...ports];
   for (const warning of hostWarnings(host, memoryLimits(project))) log(`Warning: ${warning}`);
   if (problems.length === 0) return;
-  const lines = problems.map(({ key, what, mend }) => `  ${key} ${what}.\n    Mend: ${mend}`);
+  const lines = problems.map(({ key, what, fix }) => `  ${key} ${what}.\n    Fix: ${fix}`);
   throw new Failure(`The Docker host is not ready; nothing was changed.\n${lines.join("\n")}`);
 }
 
@@ -92,23 +92,23 @@ export function hostProblems({
   isNew,
 }: Host): Problem[] {
   const problems: Problem[] = [];
-  const add = (key: string, what: string, mend: string) => problems.push({ key, what, mend });
-  if (!["linux", "darwin"].includes(os)) add("system", `is ${os}; containers of Linux are run`, "use Linux");
+  const add = (key: string, what: string, fix: string) => problems.push({ key, what, fix });
+  if (!["linux", "darwin"].includes(os)) add("system", `is ${os}; the containers need Linux`, "use Linux");
   if (!["x64", "x86_64", "amd64", "arm64", "aarch64"].includes(architecture))
-    add("processor", `is ${architecture}; there are images for x86-64 and arm64`, "use another machine");
+    add("processor", `is ${architecture}; the images support x86-64 and arm64`, "use another machine");
   if (memoryBytes < LEAST_MEMORY_GIB * GIB)
-    add("memory", `is ${inGib(memoryBytes)}; 2 GiB is the least`, "use a larger machine");
+    add("memory", `is ${inGib(memoryBytes)}; at least 2 GiB is required`, "use a larger machine");
   const least = isNew ? LEAST_DISK_GIB.first : LEAST_DISK_GIB.later;
   if (freeBytes !== undefined && freeBytes < least * GIB)
     add(
       "disk",
-      `has ${inGib(freeBytes)} free where Docker keeps its data; ${least} GiB is the least`,
-      "docker image prune removes images that nothing uses; or use a larger disk",
+      `has ${inGib(freeBytes)} free where Docker keeps its data; at least ${least} GiB is required`,
+      "remove unused images with docker image prune, or use a larger disk",
     );
   if (clockAhead !== undefined && Math.abs(clockAhead) > CLOCK_TOLERANCE)
     add(
       "clock",
-      `is ${Math.abs(clockAhead)} s ${clockAhead > 0 ? "fast" : "slow"}, so that certificates would not hold`,
+      `is ${Math.abs(clockAhead)} s ${clockAhead > 0 ? "fast" : "slow"}, so certificates would be invalid`,
       "timedatectl set-ntp true",
     );
   return problems;
@@ -117,7 +117,7 @@ export function hostProblems({
 /** What a host has little of. `limits` is what its services may take together, in bytes. */
 export function hostWarnings({ cores, memoryBytes }: Host, limits: number): string[] {
   return [
-    ...(cores < LEAST_CORES ? [`the Docker host has 1 processor core; ${LEAST_CORES} are advised.`] : []),
+    ...(cores < LEAST_CORES ? [`the Docker host has 1 processor core; ${LEAST_CORES} are recommended.`] : []),
     ...(memoryBytes < limits
       ? [
           `the Docker host has ${inGib(memoryBytes)} of memory; the limits of the services add up to ${inGib(limits)}.`,
@@ -163,8 +163,8 @@ async function dnsProblems(settings: DockerSettings): Promise<Problem[]> {
   );
   return found.flat().map((host) => ({
     key: host,
-    what: "has no DNS record, so that no certificate can be had for it",
-    mend: `add an A record that points to the Docker host, or correct rejourney:domain in Pulumi.${stack}.yaml`,
+    what: "has no DNS record, so no certificate can be issued for it",
+    fix: `add an A record with the address of the Docker host, or correct rejourney:domain in Pulumi.${stack}.yaml`,
   }));
 }
 
@@ -184,7 +184,7 @@ async function portProblems(settings: DockerSettings): Promise<Problem[]> {
   return taken.flat().map(([key, port]) => ({
     key: `port ${port}`,
     what: "is in use by another program",
-    mend: `stop it (ss -ltnp 'sport = :${port}' names it), or set rejourney:${key} in Pulumi.${stack}.yaml`,
+    fix: `stop that program (ss -ltnp 'sport = :${port}' shows it), or set rejourney:${key} in Pulumi.${stack}.yaml`,
   }));
 }
 

@@ -19,7 +19,7 @@ export async function settledServices(
   const services = report(project, await containersOf(project.name));
   const ill = services.filter(({ trouble }) => trouble !== "");
   if (applied || ill.length === 0) return { services, repaired: [] };
-  for (const { service, trouble } of ill) log(`${service}: ${trouble}; bringing it back …`);
+  for (const { service, trouble } of ill) log(`${service}: ${trouble}; restoring it …`);
   await applyAgain(stack);
   const repaired = ill.map(({ service }) => service);
   return { services: report(project, await containersOf(project.name)), repaired };
@@ -38,5 +38,5 @@ async function applyAgain(stack: string): Promise<void> {
   });
   for await (const line of child.iterable({ from: "stderr" })) log(`  ${line}`);
   if ((await child).exitCode !== 0)
-    throw new Failure("This did not finish; the reason stands above. The same command goes on from here.");
+    throw new Failure("This failed; the reason is above. The same command resumes from here.");
 }

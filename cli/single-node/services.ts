@@ -27,8 +27,8 @@ export function deployedProject(resources: readonly Resource[]): ComposeProject 
 export function needSameProject(deployed: ComposeProject, { projectName, stack }: DockerSettings): void {
   if (deployed.name === projectName) return;
   throw new Failure(
-    `rejourney:projectName is ${projectName}, and ${deployed.name} is what runs, with its data; nothing was changed.\n` +
-      `  Mend: set it back to ${deployed.name} in Pulumi.${stack}.yaml, or use another stack beside this one`,
+    `rejourney:projectName is ${projectName}, but the deployed project is ${deployed.name}, with its data; nothing was changed.\n` +
+      `  Fix: set it back to ${deployed.name} in Pulumi.${stack}.yaml, or use another stack`,
   );
 }
 
@@ -58,7 +58,7 @@ function trouble(own: readonly Container[], image: string, scale: number): strin
   ].join(", ");
 }
 
-/** Throws Failure, with what mends it, when a service of a Compose project is not as the stack says. */
+/** Throws Failure, with what fixes it, when a service of a Compose project is not as the stack says. */
 export function needWellContainers(services: readonly ServiceReport[], stack: string, project: string): void {
   needAllWell(services, { stack, tells: (service) => `docker compose -p ${project} logs ${service}` });
 }

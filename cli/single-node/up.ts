@@ -54,16 +54,16 @@ function refuseOtherData(deployed: ComposeProject, settings: DockerSettings, isS
   needSameProject(deployed, settings);
   if (deployed.services.storage === undefined && settings.builtInStorage)
     throw new Failure(
-      "What runs keeps its recordings in an external S3, and S3_ENDPOINT is not set any more; nothing was changed.\n" +
-        `  Mend: put it back into .env; or, to start with an empty built-in S3: ${command(settings.stack, "down")}, then ${command(settings.stack, "up")}`,
+      "The deployment keeps its recordings in an external S3, but S3_ENDPOINT is no longer set; nothing was changed.\n" +
+        `  Fix: set it in .env again; or, to start with an empty built-in S3: ${command(settings.stack, "down")}, then ${command(settings.stack, "up")}`,
     );
   const [now, then] = isSample(deployed)
     ? ["the sample application", "Rejourney"]
     : ["Rejourney", "the sample"];
   if (isSample(deployed) !== isSampleAsked)
     throw new Failure(
-      `What runs is ${now}, and ${then} would take over its data; nothing was changed.\n` +
-        `  Mend: use another stack beside this one, or delete the data first: ${command(settings.stack, "down --delete-data")}`,
+      `The deployment runs ${now}, and ${then} would take over its data; nothing was changed.\n` +
+        `  Fix: use another stack, or delete the data first: ${command(settings.stack, "down --delete-data")}`,
     );
 }
 
@@ -71,19 +71,22 @@ function refuseOtherData(deployed: ComposeProject, settings: DockerSettings, isS
 function nextSteps(settings: DockerSettings, runsSample: boolean, elsewhere: string | undefined): string {
   const { variables, stack, domain } = settings;
   const isLocal = elsewhere === undefined || domain !== undefined;
-  const place = isLocal ? "" : `, on the Docker host itself (${elsewhere})`;
+  const place = isLocal ? "" : `, on the Docker host (${elsewhere})`;
   const verb = (words: string) => command(stack, words);
   const steps: [string, string][] = [
-    [verb("status"), "how each service does"],
-    [verb("preview"), `what a change in Pulumi.${stack}.yaml or .env would do; ${verb("up")} does it`],
+    [verb("status"), "shows the health of each service"],
+    [
+      verb("preview"),
+      `shows what a change in Pulumi.${stack}.yaml or .env would do; ${verb("up")} applies it`,
+    ],
     [verb("down"), "removes the containers; data and secrets stay"],
   ];
   const width = Math.max(...steps.map(([words]) => words.length));
   return [
-    `Rejourney answers at ${variables.PUBLIC_DASHBOARD_URL}${place}`,
+    `Rejourney runs at ${variables.PUBLIC_DASHBOARD_URL}${place}`,
     ...(runsSample
       ? [
-          "It is a sample application in Rejourney's place, without authentication: for a try alone.",
+          "This is a sample application without authentication, not Rejourney. Use it only to try the deployment.",
           `To run Rejourney: ${verb("down --delete-data")}, echo REJOURNEY_RELEASE=<release> >> .env, ${verb("up")}`,
         ]
       : []),

@@ -64,8 +64,8 @@ export function passphrase(): Record<string, string> {
   const encrypted = [...globSync(stateFile(state, "*")), ...globSync(stackFile("*")).filter(isSalted)];
   if (encrypted.length > 0)
     throw new Failure(
-      `The passphrase that encrypts ${relative(projectRoot, encrypted[0]!)} is not here; nothing was changed.\n` +
-        `  Mend: put a copy of it back as ${passphraseFile}, or name one by PULUMI_CONFIG_PASSPHRASE_FILE`,
+      `The passphrase for ${relative(projectRoot, encrypted[0]!)} is missing; nothing was changed.\n` +
+        `  Fix: put it into ${passphraseFile}, or set PULUMI_CONFIG_PASSPHRASE_FILE to its file`,
     );
   makePassphrase();
   return { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile };
@@ -95,7 +95,7 @@ function makePassphrase(): void {
     rmSync(partial);
   }
   log(
-    `Made a passphrase, which encrypts the secrets in the state: ${passphraseFile}\n` +
-      "  Nobody opens the state without it; the recovery bundle, with which `up` ends, holds a copy.",
+    `Created a passphrase that encrypts the secrets in the state: ${passphraseFile}\n` +
+      "  Without it, the state cannot be decrypted. The recovery bundle that `up` writes contains a copy.",
   );
 }

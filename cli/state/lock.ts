@@ -34,13 +34,13 @@ export async function settleLocks(state: string, stack: string): Promise<void> {
     const { pid, username, timestamp } = lock;
     if (lock.hostname !== hostname())
       throw new Failure(
-        `${username} on ${lock.hostname} holds the state since ${timestamp}; nothing was changed.\n` +
-          `  Mend: when that run is dead: ${command(stack, "pulumi cancel --yes")}`,
+        `${username} on ${lock.hostname} has locked the state since ${timestamp}; nothing was changed.\n` +
+          `  Fix: if that run is no longer active: ${command(stack, "pulumi cancel --yes")}`,
       );
     if (Date.now() > deadline)
-      throw new Failure(`The run with process id ${pid} still holds the state; nothing was changed.`);
+      throw new Failure(`The run with process id ${pid} still has the state locked; nothing was changed.`);
     if (Date.now() - said > SAY_EVERY) {
-      log(`Another run (process ${pid}) works on this stack; waiting for it to end …`);
+      log(`Another run (process ${pid}) is changing this stack; waiting for it to end …`);
       said = Date.now();
     }
   }
@@ -48,7 +48,7 @@ export async function settleLocks(state: string, stack: string): Promise<void> {
 
 function removedAsDead(file: string, { hostname: host, pid }: Lock): boolean {
   if (host !== hostname() || isEngine(pid)) return false;
-  log(`Removing the lock of a run that is dead (process ${pid}).`);
+  log(`Removing the lock of a run that no longer exists (process ${pid}).`);
   for (const path of [`${file}.attrs`, file]) rmSync(path, { force: true });
   return true;
 }

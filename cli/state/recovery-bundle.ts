@@ -50,25 +50,25 @@ export async function writeBundle(stack: string, state: string): Promise<string>
   encrypter.addRecipient(await identityToRecipient(key));
   const encrypted = await encrypter.encrypt(text);
   if (JSON.stringify(await opened(encrypted, key)) !== text)
-    throw new Failure("The recovery bundle does not open to what went in; the one before was kept.");
+    throw new Failure("The new recovery bundle does not decrypt to its content; the previous one was kept.");
   replaceFile(target, encrypted);
   if (isFirst)
     log(
-      "Made a recovery bundle and tried that it opens. Copy both files elsewhere, to two different places:\n" +
-        `  once (to a password manager, say): ${recoveryKeyFile}\n` +
-        `  after each up:                     ${target}`,
+      "Created a recovery bundle and tested that it decrypts. Copy both files to two different places elsewhere:\n" +
+        `  once (such as to a password manager): ${recoveryKeyFile}\n` +
+        `  after each up:                        ${target}`,
     );
   return target;
 }
 
 /** The content of a bundle. Throws Failure when the key does not fit, or the file is damaged. */
 export async function readBundle(path: string, keyPath: string): Promise<Bundle> {
-  for (const file of [path, keyPath]) if (!existsSync(file)) throw new Failure(`${file} is not there.`);
+  for (const file of [path, keyPath]) if (!existsSync(file)) throw new Failure(`${file} does not exist.`);
   try {
     return await opened(readFileSync(path), readFileSync(keyPath, "utf8"));
   } catch {
     throw new Failure(
-      `${path} does not open with the key in ${keyPath}: it belongs to another key, or is damaged. Nothing was changed.`,
+      `${path} does not decrypt with the key in ${keyPath}: the key is a different one, or the file is damaged. Nothing was changed.`,
     );
   }
 }

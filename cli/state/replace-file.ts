@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { Failure } from "../terminal/output.ts";
 
 /**
- * Puts the content in the file's place in one step, readable by its owner alone. A link stays a link. Throws Failure,
+ * Puts the content in the file's place in one step, readable only by its owner. A link stays a link. Throws Failure,
  * with the file as it was, when that does not work out.
  */
 export function replaceFile(path: string, text: string | Uint8Array): void {
@@ -15,7 +15,7 @@ export function replaceFile(path: string, text: string | Uint8Array): void {
     renameSync(partial, target);
   } catch (error) {
     rmSync(partial, { force: true });
-    throw new Failure(`Cannot write ${target}: ${(error as Error).message}. It was left as it was.`);
+    throw new Failure(`Cannot write ${target}: ${(error as Error).message}. It is unchanged.`);
   }
 }
 

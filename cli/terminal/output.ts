@@ -15,5 +15,5 @@ export function printJson(result: object): void {
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
 
-/** The user's input or machine is at fault; the message says what mends it. Shown without a stack trace. */
+/** The user's input or machine is at fault; the message says what fixes it. Shown without a stack trace. */
 export class Failure extends Error {}

@@ -19,7 +19,7 @@ export function table(services: readonly ServiceReport[]): string {
   const rows = services.map(({ service, status, restarts, trouble }) => [
     service.padEnd(width),
     trouble === "" ? status : `! ${trouble}`,
-    ...(restarts === 0 ? [] : [`(started again ${restarts === 1 ? "once" : `${restarts} times`})`]),
+    ...(restarts === 0 ? [] : [`(restarted ${restarts === 1 ? "once" : `${restarts} times`})`]),
   ]);
   return rows.map((row) => `  ${row.join("  ")}\n`).join("");
 }
@@ -29,7 +29,7 @@ export function areWell(services: readonly ServiceReport[]): boolean {
   return services.every(({ trouble }) => trouble === "");
 }
 
-/** Throws Failure, with what mends it, when a service is not as the stack says. `tells` is the command that tells why. */
+/** Throws Failure, with what fixes it, when a service is not as the stack says. `tells` is the command that tells why. */
 export function needAllWell(
   services: readonly ServiceReport[],
   { stack, tells }: { stack: string; tells: (service: string) => string },
@@ -37,7 +37,7 @@ export function needAllWell(
   if (areWell(services)) return;
   const ill = services.filter(({ trouble }) => trouble !== "");
   throw new Failure(
-    `${ill.length} of ${services.length} services need attention.\n` +
-      `  Mend: ${command(stack, "up")} brings back what is missing; ${tells(ill[0]!.service)} tells why one is ill`,
+    `${ill.length} of ${services.length} services are unhealthy.\n` +
+      `  Fix: ${command(stack, "up")} restores what is missing; ${tells(ill[0]!.service)} shows why a service is unhealthy`,
   );
 }

@@ -39,8 +39,8 @@ async function downSingleNode(settings: DockerSettings, options: DownOptions): P
     return;
   }
   const kept = deleteData
-    ? `The data is deleted. The secrets are kept, encrypted, in .rejourney; ${command(name, "up")} starts with an empty database.`
-    : `Data and secrets are kept. ${command(name, "up")} brings everything back.`;
+    ? `The data is deleted. The secrets are kept, encrypted, in .rejourney. ${command(name, "up")} starts with an empty database.`
+    : `Data and secrets are kept. ${command(name, "up")} restores everything.`;
   print(`${summary(changes, true)}\n${kept}\n`);
 }
 
@@ -50,8 +50,8 @@ async function downCluster(settings: KubernetesSettings, options: DownOptions): 
   const { stack: name, json } = options;
   if (options.deleteData)
     throw new Failure(
-      `The data of a cluster is not deleted from here; nothing was changed.\n` +
-        `  Mend: ${command(name, "down")}, then kubectl delete namespace ${NAMESPACE}; volumes are kept by their PersistentVolumes`,
+      `This command does not delete the data of a cluster; nothing was changed.\n` +
+        `  Fix: ${command(name, "down")}, then kubectl delete namespace ${NAMESPACE}; the PersistentVolumes keep the data`,
     );
   await confirmRemoval(options);
   const api = await reachedCluster(settings);
@@ -61,7 +61,7 @@ async function downCluster(settings: KubernetesSettings, options: DownOptions): 
   if (json) printJson({ stack: name, summary: changes, dataDeleted: false });
   else
     print(
-      `${summary(changes, true)}\nData and secrets are kept. ${command(name, "up")} brings everything back.\n`,
+      `${summary(changes, true)}\nData and secrets are kept. ${command(name, "up")} restores everything.\n`,
     );
 }
 
@@ -75,14 +75,15 @@ async function destroyed({ stack, options }: OpenStack): Promise<Partial<Record<
 }
 
 async function confirmRemoval({ stack, yes }: DownOptions): Promise<void> {
-  if (yes || (await confirm(`This takes down the stack ${stack}; its data and secrets stay. Go on?`))) return;
-  throw new Failure(`Nothing was changed. To go on without being asked: ${command(stack, "down --yes")}`);
+  if (yes || (await confirm(`This takes down the stack ${stack} and keeps its data and secrets. Continue?`)))
+    return;
+  throw new Failure(`Nothing was changed. To skip the prompt: ${command(stack, "down --yes")}`);
 }
 
 async function confirmDeletion({ stack, confirm: given }: DownOptions): Promise<void> {
-  const question = `This deletes the database and all recordings of ${stack}. Type the stack's name to go on: `;
+  const question = `This deletes the database and all recordings of ${stack}. Type the name of the stack to continue: `;
   if ((given ?? (await ask(question))) === stack) return;
   throw new Failure(
-    `Nothing was changed. To delete the data without being asked: ${command(stack, `down --delete-data --confirm ${stack}`)}`,
+    `Nothing was changed. To delete the data without a prompt: ${command(stack, `down --delete-data --confirm ${stack}`)}`,
   );
 }

@@ -20,7 +20,7 @@ export async function preview({ stack: name, json }: Options): Promise<void> {
   }
   for (const change of changes) print(`${shown(change)}\n`);
   for (const { secret, before } of slots)
-    print(`± ${secret}, which was ${before}, gets the value of its source\n`);
+    print(`± ${secret}, which was ${before}, takes the value of its source\n`);
   print(`${summary(counts, false)}\n`);
 }
 

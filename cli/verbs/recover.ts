@@ -27,7 +27,8 @@ export async function recover(path: string, { key, json }: RecoverOptions): Prom
   const written: string[] = [];
   const put = (name: string, text: string) => {
     const target = resolve(projectRoot, name);
-    if (!target.startsWith(projectRoot + sep)) throw new Failure(`The bundle would write ${target}.`);
+    if (!target.startsWith(projectRoot + sep))
+      throw new Failure(`The bundle would write ${target}, outside this project; nothing was changed.`);
     const before = existsSync(target) ? readFileSync(target, "utf8") : undefined;
     if (before === text || (before !== undefined && name === ".env")) return;
     mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
@@ -52,7 +53,7 @@ export async function recover(path: string, { key, json }: RecoverOptions): Prom
     return;
   }
   print(
-    `The state of ${stack} is back, and its ${names.length} secrets open. Written: ${[...written, "the state"].join(", ")}.\nNext: ${command(stack, "up")}\n`,
+    `The state of ${stack} is restored, and its ${names.length} secrets decrypt. Written: ${[...written, "the state"].join(", ")}.\nNext: ${command(stack, "up")}\n`,
   );
 }
 
@@ -62,8 +63,8 @@ function refuseToReplace({ stack, passphrase }: Bundle): void {
     (process.env.PULUMI_CONFIG_PASSPHRASE ?? process.env.PULUMI_CONFIG_PASSPHRASE_FILE) !== undefined;
   if (isGiven && passphraseText() !== passphrase)
     throw new Failure(
-      "PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE gives another passphrase than the bundle's; nothing was changed.\n" +
-        "  Mend: unset it, or give the bundle's",
+      "PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE differs from the passphrase of the bundle; nothing was changed.\n" +
+        "  Fix: unset it, or set it to the passphrase of the bundle",
     );
   const state = stateFolder();
   if (state === undefined) return;
@@ -71,15 +72,15 @@ function refuseToReplace({ stack, passphrase }: Bundle): void {
   const others = globSync(stateFile(state, "*")).filter(hasResources);
   if (others.length > 0 && passphraseText() !== passphrase)
     throw new Failure(
-      `${others[0]} belongs to another passphrase than the bundle; nothing was changed.\n` +
-        "  Mend: recover into a fresh clone of this project",
+      `${others[0]} uses a different passphrase than the bundle; nothing was changed.\n` +
+        "  Fix: recover into a fresh clone of this project",
     );
 }
 
 function stateIsHere(stack: string): Failure {
   return new Failure(
-    `There is a state of ${stack} here already; nothing was changed.\n` +
-      `  Mend: ${command(stack, "up")} goes on with it; to give it up, move the folder .rejourney away, then run the same command again`,
+    `This project already has a state of ${stack}; nothing was changed.\n` +
+      `  Fix: ${command(stack, "up")} uses that state; to replace it, move the folder .rejourney away, then retry`,
   );
 }
 

@@ -10,7 +10,7 @@ export function render({ check }: { check: boolean }): void {
   const old = stale(files);
   const gone = leftOver(files);
   if (check && old.length + gone.length > 0)
-    throw new Failure(`Not what the program renders: ${[...old, ...gone].join(", ")}. Mend: npm run render`);
+    throw new Failure(`Out of date: ${[...old, ...gone].join(", ")}. Fix: npm run render`);
   if (!check) {
     for (const path of gone) rmSync(join(projectRoot, path));
     for (const path of old) {

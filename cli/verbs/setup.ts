@@ -37,7 +37,7 @@ export async function setup({ stack, json, yes }: SetupOptions): Promise<void> {
       : []),
     `docker compose ${files.map((file) => `-f ${file} `).join("")}--env-file .env up -d --wait`,
   ];
-  print(`Docker and the images are there. Next:\n${steps.map((step) => `  ${step}\n`).join("")}`);
+  print(`Docker and the images are installed. Next:\n${steps.map((step) => `  ${step}\n`).join("")}`);
 }
 
 /** A Compose file that, given after the rendered one, puts other images in the place of its own. */

@@ -20,7 +20,7 @@ export interface SecretDefinition {
 
 const KEY = { strength: "key", generatedBytes: 32 } as const;
 const STORAGE_CREDENTIALS =
-  "Recordings are refused until the S3 and all that reads it have the same keys; rows of storage_endpoints keep what they hold.";
+  "Recordings are refused until S3 and every service that reads it use the same keys. Rows of storage_endpoints do not change.";
 const FROM_OUTSIDE = { strength: "password" } as const;
 
 /**
@@ -33,30 +33,30 @@ export const SECRETS = {
   POSTGRES_PASSWORD: {
     strength: "password",
     generatedBytes: 24,
-    bound: "the database keeps the password that it was made with",
-    rotation: "PostgreSQL and all that reads it restart; until they have, requests that need data may fail.",
+    bound: "the database keeps the password that it was created with",
+    rotation: "PostgreSQL and its clients restart. Until then, requests that need data may fail.",
   },
   REDIS_PASSWORD: {
     strength: "password",
     generatedBytes: 24,
-    bound: "Redis and its readers restart one after the other, and recordings are refused until all have it",
-    rotation: "Redis and all that reads it restart; until they have, recordings are refused.",
+    bound: "Redis and its clients restart one by one, and recordings are refused until all of them use it",
+    rotation: "Redis and its clients restart. Until then, recordings are refused.",
   },
-  JWT_SECRET: { ...KEY, rotation: "Every session ends: all who use the dashboard have to log in again." },
+  JWT_SECRET: { ...KEY, rotation: "Every session ends: all users of the dashboard have to log in again." },
   JWT_SIGNING_KEY: {
     ...KEY,
-    rotation: "Ingest tokens that are out are refused from then on: applications have to ask for new ones.",
+    rotation: "Existing ingest tokens become invalid: applications have to request new ones.",
   },
   INGEST_HMAC_SECRET: {
     ...KEY,
-    rotation: "Upload tickets that are out are refused from then on: applications have to ask for new ones.",
+    rotation: "Existing upload tickets become invalid: applications have to request new ones.",
   },
   STORAGE_ENCRYPTION_KEY: {
     ...KEY,
     rotation:
-      "From the moment on which the rows have it, until all that reads them has it too, storage that is in the table cannot be opened.",
+      "Storage of the table is unavailable from the moment when the rows use the new key until every service uses it.",
     hex64: true,
-    bound: "the keys in the table storage_endpoints are encrypted with it",
+    bound: "it encrypts the keys in the table storage_endpoints",
   },
   S3_ACCESS_KEY_ID: { strength: "password", generatedBytes: 10, rotation: STORAGE_CREDENTIALS },
   S3_SECRET_ACCESS_KEY: { strength: "password", generatedBytes: 32, rotation: STORAGE_CREDENTIALS },

@@ -35,7 +35,7 @@ export async function replaceBeside(
   });
   if (changed.length === 0) return;
   const names = changed.map(({ service }) => service);
-  compose.say(`Starting what is new beside what runs: ${names.join(", ")} …`);
+  compose.say(`Starting new containers beside the running ones: ${names.join(", ")} …`);
   const scales = changed.map(({ service, total }) => `--scale=${service}=${total}`);
   try {
     await compose.up([...scales, "--no-recreate", ...names], text);
@@ -44,11 +44,9 @@ export async function replaceBeside(
     const told = await compose.lastLinesOf(fresh);
     for (const { id } of fresh) await removeContainer(id);
     throw new Error(
-      [
-        (error as Error).message,
-        ...told,
-        "The new containers were removed, and the old ones keep serving.",
-      ].join("\n"),
+      [(error as Error).message, ...told, "The new containers were removed; the old ones keep serving."].join(
+        "\n",
+      ),
     );
   }
   await Promise.all(

@@ -55,9 +55,9 @@ export class Compose {
     if (stale === undefined || (volumes && (await this.#hasVolumes()))) throw failure(args, exitCode);
     this.say(
       [
-        `Docker Engine does not remove the network ${stale}: it still counts a container that is gone.`,
-        "It is empty and does no harm, and the next up takes it again.",
-        `Once Docker Engine has been started again, this removes it: docker network rm ${stale}`,
+        `Docker Engine does not remove the network ${stale}: it still counts a container that no longer exists.`,
+        "It is empty and does no harm, and the next up reuses it.",
+        `To remove it, restart Docker Engine, then: docker network rm ${stale}`,
       ].join("\n"),
     );
   }
@@ -81,7 +81,7 @@ export class Compose {
       ill.map(async (container) => {
         const args = ["logs", `--tail=${SHOWN_LINES}`, container.id];
         const { all } = await execa("docker", args, { all: true, reject: false });
-        return `${container.service} is ${statusOf(container)}; its last lines:\n${this.#redacted(all)}`;
+        return `${container.service} is ${statusOf(container)}; last lines of its log:\n${this.#redacted(all)}`;
       }),
     );
   }
@@ -103,7 +103,7 @@ export class Compose {
       see(line);
     }
     const { exitCode, message } = await child;
-    if (exitCode === undefined) throw new Error(this.#redacted(message ?? "docker was ended"));
+    if (exitCode === undefined) throw new Error(this.#redacted(message ?? "docker was interrupted"));
     return exitCode;
   }
 
@@ -124,7 +124,7 @@ export class Compose {
 }
 
 function failure([verb]: readonly string[], exitCode: number): Error {
-  return new Error(`docker compose ${verb} ended with exit code ${exitCode}.`);
+  return new Error(`docker compose ${verb} exited with code ${exitCode}.`);
 }
 
 /** That something began is left out: that it ended says enough. */

@@ -19,7 +19,7 @@ export async function exclusive(project: string, say: (line: string) => void): P
   const name = `\0rejourney-${createHash("sha256").update(what).digest("hex")}`;
   for (let waited = 0; !(await taken(name)); waited += LOOK_EVERY) {
     if (waited % SAY_EVERY === 0)
-      say("An earlier run is still at work on the containers; waiting for it to end …");
+      say("An earlier run is still changing the containers; waiting for it to end …");
     await sleep(LOOK_EVERY);
   }
 }

@@ -24,7 +24,7 @@ export function projectOf(variables: NodeJS.ProcessEnv): ComposeProject {
   const text = (name: string) => {
     const value = variables[name];
     if (value === undefined)
-      throw new Error(`${name} is not set: this is run by the deployment, not by hand`);
+      throw new Error(`${name} is not set: the deployment runs this command, not a person`);
     return value;
   };
   const project = parse(text("PROJECT")) as Omit<ComposeProject, "services">;

@@ -16,7 +16,7 @@ export async function up(compose: Compose, project: ComposeProject): Promise<voi
   await removeUnstarted(project.name);
   const all = yamlText(project);
   const lasting = yamlText(withoutOneShots(project));
-  await failing("An image cannot be had; no container was touched.", () =>
+  await failing("An image is not available; no container was changed.", () =>
     compose.run(["pull", "--quiet", "--policy=missing"], all),
   );
   if ("prepare-volumes" in project.services) await once(compose, project.name, "prepare-volumes", all);
@@ -52,7 +52,7 @@ function withoutOneShots({ services, ...rest }: ComposeProject): ComposeProject 
 async function once(compose: Compose, project: string, service: string, text: string): Promise<void> {
   await removeOneOffs(project, service);
   compose.say(`Running ${service} …`);
-  await failing(`${service} failed; the services of the application were left as they were.`, () =>
+  await failing(`${service} failed; the services of the application are unchanged.`, () =>
     compose.run(["run", "--rm", "--no-deps", "--no-TTY", service], text),
   );
 }

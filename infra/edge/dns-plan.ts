@@ -51,7 +51,7 @@ export function planRecords(settings: ZoneSettings, existing: readonly ExistingR
     const others = here.filter((record) => record.comment !== comment);
     for (const { type, content } of others.filter((record) => !addresses.includes(record.content)))
       conflicts.push(
-        `${host} has a record (${type} ${content}) that this stack has not made. Mend: at Cloudflare, point it to ${addresses.join(" or ")}, where it is adopted, or remove it`,
+        `${host} has a record (${type} ${content}) that this stack did not create. Fix: at Cloudflare, remove the record, or set it to ${addresses.join(" or ")}, so that the stack adopts it`,
       );
     return addresses.map((content): PlannedRecord => {
       const record = {
@@ -65,7 +65,7 @@ export function planRecords(settings: ZoneSettings, existing: readonly ExistingR
       if (there === undefined) return { ...record, ttl: 1, comment };
       if (there.proxied !== proxied)
         conflicts.push(
-          `${host} has a record for ${content} that is ${there.proxied ? "" : "not "}proxied. Mend: change it at Cloudflare, or proxied below rejourney:cloudflare`,
+          `${host} has a record for ${content} that is ${there.proxied ? "" : "not "}proxied. Fix: change it at Cloudflare, or change rejourney:cloudflare.proxied`,
         );
       // As it is: a record is imported without a change, or not at all.
       const kept = there.comment ? { comment: there.comment } : {};

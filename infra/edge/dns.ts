@@ -48,7 +48,7 @@ export class DnsRecords extends pulumi.ComponentResource {
     );
     if (conflicts.length > 0)
       throw new pulumi.RunError(
-        `The DNS records are in the way; nothing was changed.\n  ${conflicts.join("\n  ")}`,
+        `DNS records conflict with this stack; nothing was changed.\n  ${conflicts.join("\n  ")}`,
       );
     const settled = await Promise.all(
       records.map(async (record) => ({ record, adopted: await this.#wasAdopted(record) })),
@@ -95,6 +95,6 @@ export class DnsRecords extends pulumi.ComponentResource {
 function needed(token: string): string {
   if (token !== "") return token;
   throw new pulumi.RunError(
-    "CLOUDFLARE_API_TOKEN: no value, and rejourney:cloudflare has a zone. Mend: add it to .env, then run the same command again",
+    "CLOUDFLARE_API_TOKEN has no value, but rejourney:cloudflare has a zoneId. Fix: add it to .env, then retry",
   );
 }

@@ -64,7 +64,7 @@ export class ClusterApi {
     } catch (error) {
       // The first line: the others quote the file.
       const [line] = (error as Error).message.split("\n");
-      throw new KubeconfigError(`the kubeconfig cannot be read: ${line}`);
+      throw new KubeconfigError(`the kubeconfig is not readable: ${line}`);
     }
     if (context !== undefined) config.setCurrentContext(context);
     const found = config.getCurrentCluster();
@@ -178,7 +178,7 @@ export class ClusterApi {
         await this.#config.applyToHTTPSOptions(options);
       } catch (error) {
         throw new KubeconfigError(
-          `the kubeconfig's credentials cannot be used: ${(error as Error).message.split("\n")[0]}`,
+          `the kubeconfig has invalid credentials: ${(error as Error).message.split("\n")[0]}`,
         );
       }
       if (options.agent instanceof Agent) Object.assign(options.agent, { keepAlive: true });

@@ -76,7 +76,7 @@ export function dataService(name: DataService, settings: KubernetesSettings): Ma
       spec: {
         serviceName: name,
         replicas: 1,
-        // Else a pod that does not start is waited for, also when its StatefulSet has been mended meanwhile.
+        // Else a pod that does not start is waited for, also when its StatefulSet has been fixed meanwhile.
         podManagementPolicy: "Parallel",
         revisionHistoryLimit: 3,
         selector: { matchLabels: labels },

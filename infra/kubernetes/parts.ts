@@ -48,7 +48,7 @@ const AFTER_OTHERS = ["Service", "PodDisruptionBudget", "HorizontalPodAutoscaler
 /** The step of its part in which an object is applied. */
 export function stepOf({ kind, spec }: Manifest): number {
   if (["Namespace", "StorageClass"].includes(kind)) return 0;
-  // The name of a StatefulSet's pod: who asks for it too early is told for a while that it is not there.
+  // The name of a StatefulSet's pod: who asks for it too early is told for a while that it does not exist.
   if (kind === "Service" && (spec as { clusterIP?: string }).clusterIP === "None") return 1;
   if (WORKLOADS.includes(kind)) return 2;
   return AFTER_OTHERS.includes(kind) ? 3 : 1;

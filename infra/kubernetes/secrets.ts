@@ -19,9 +19,7 @@ export function valuesInUse(settings: KubernetesSettings, store: SecretStore): V
       const values = completeValues(settings, secrets);
       const missing = missingKeys(settings, values);
       if (missing.length === 0) return values;
-      throw new pulumi.RunError(
-        `${missing.join(", ")}: no value. Mend: add it to .env, then run the same command again`,
-      );
+      throw new pulumi.RunError(`${missing.join(", ")}: no value. Fix: add it to .env, then retry`);
     }),
   );
 }

@@ -124,7 +124,7 @@ function probes(service: Service, settings: KubernetesSettings) {
     return {
       startupProbe: { httpGet, timeoutSeconds: 5, ...failures(2) },
       readinessProbe: { httpGet, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 2 },
-      // Whether the process answers at all. Its health depends on the database, and a restart mends no database.
+      // Whether the process answers at all. Its health depends on the database, and a restart fixes no database.
       livenessProbe: {
         tcpSocket: { port: "http" },
         periodSeconds: 10,

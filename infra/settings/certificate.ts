@@ -10,7 +10,7 @@ export function certificateProblems(
   const problem = (what: string): Problem => ({
     key: "ORIGIN_CERTIFICATE",
     what,
-    mend: "make one at Cloudflare (SSL/TLS, Origin Server) and give it with its private key",
+    fix: "create one at Cloudflare (SSL/TLS, Origin Server), and set it together with its private key",
   });
   let read: X509Certificate;
   try {
@@ -23,6 +23,6 @@ export function certificateProblems(
   const absent = hosts.filter((host) => read.checkHost(host) === undefined);
   return [
     ...(new Date(read.validTo) < new Date() ? [problem(`has expired (${read.validTo})`)] : []),
-    ...(absent.length > 0 ? [problem(`does not bear ${absent.join(", ")}`)] : []),
+    ...(absent.length > 0 ? [problem(`does not cover ${absent.join(", ")}`)] : []),
   ];
 }

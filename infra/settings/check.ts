@@ -73,7 +73,7 @@ export function givenVariables(target: Target, configured: unknown, { entries, n
     given[name] = value;
     const what = variableFault(name, value, target);
     const place = entry === undefined ? `rejourney:variables.${name}` : `line ${entry.line} of ${file}`;
-    if (what !== undefined) problems.push({ key: name, what, mend: `correct ${place}, or remove it` });
+    if (what !== undefined) problems.push({ key: name, what, fix: `correct ${place}, or remove it` });
   }
   return { given, problems };
 }
@@ -93,13 +93,13 @@ export function missingStorage(
 ): Problem[] {
   if (variables.S3_ENDPOINT === undefined) return [];
   const there = [...Object.keys(variables), ...secrets];
-  const otherwise = target === "docker" ? "use the built-in S3" : "have the table storage_endpoints alone";
+  const otherwise = target === "docker" ? "use the built-in S3" : "use only the table storage_endpoints";
   return ["S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"]
     .filter((key) => !there.includes(key))
     .map((key) => ({
       key,
       what: "is missing; S3_ENDPOINT names an external S3",
-      mend: `add ${key} to ${file}, or remove S3_ENDPOINT to ${otherwise}`,
+      fix: `add ${key} to ${file}, or remove S3_ENDPOINT to ${otherwise}`,
     }));
 }
 
@@ -112,17 +112,17 @@ export function unknownEnvKeys({ entries, name: file }: EnvFile) {
     if (known.includes(key)) continue;
     if ((DERIVED as readonly string[]).includes(key)) {
       warnings.push(
-        `${key} (${file} line ${line}) is for docker compose --env-file alone; here it follows from the password.`,
+        `${key} (${file} line ${line}) is only for docker compose --env-file; this program derives it from the password.`,
       );
       continue;
     }
     const near = nearest(key, known);
-    if (near === undefined) warnings.push(`${key} (${file} line ${line}) is not known and is not used.`);
+    if (near === undefined) warnings.push(`${key} (${file} line ${line}) is unknown and is not used.`);
     else
       problems.push({
         key,
         what: `is unknown (did you mean ${near}?)`,
-        mend: `rename ${key} in line ${line} of ${file} to ${near}, or remove it`,
+        fix: `rename ${key} in line ${line} of ${file} to ${near}, or remove it`,
       });
   }
   return { problems, warnings };
@@ -137,20 +137,20 @@ export function configProblems(
   const release = env.entries.get(RELEASE_VARIABLE);
   if (issue.path[0] === "release" && release !== undefined)
     return [
-      { key: RELEASE_VARIABLE, what: issue.message, mend: `correct line ${release.line} of ${env.name}` },
+      { key: RELEASE_VARIABLE, what: issue.message, fix: `correct line ${release.line} of ${env.name}` },
     ];
   if (issue.code !== "unrecognized_keys") {
     const key = keyOf(issue.path);
     if (issue.code === "invalid_type" && issue.input === undefined)
-      return [{ key, what: "is missing", mend: `set it in ${file}` }];
-    const what = issue.message.replace(/^Invalid input: /, "is not as it should be: ");
-    return [{ key, what, mend: `correct it in ${file}` }];
+      return [{ key, what: "is missing", fix: `set it in ${file}` }];
+    const what = issue.message.replace(/^Invalid input: /, "is invalid: ");
+    return [{ key, what, fix: `correct it in ${file}` }];
   }
   const [at] = issue.path;
   const known =
     at === undefined ? [...Object.keys(shape), ...SECRET_NAMES] : at === "variables" ? VARIABLES : [];
   return issue.keys.map((key) => {
-    const problem = (what: string, mend: string) => ({ key: keyOf([...issue.path, key]), what, mend });
+    const problem = (what: string, fix: string) => ({ key: keyOf([...issue.path, key]), what, fix });
     if (at === "variables" && isSecret(key))
       return problem(
         "is secret",

@@ -20,7 +20,7 @@ export function command(stack: string, words: string): string {
       : ["--env-file", quoted(envFile)]),
   ].join(" ");
   if (SCRIPTS.includes(verb)) return args === "" ? `npm run ${verb}` : `npm run ${verb} -- ${args}`;
-  // Without `--`, Node takes --env-file for its own, and ends when the file is not there.
+  // Without `--`, Node takes --env-file for its own, and ends when the file does not exist.
   const npx = args.includes("--env-file") ? "npx -- rejourney" : "npx rejourney";
   return args === "" ? `${npx} ${verb}` : `${npx} ${verb} ${args}`;
 }

@@ -31,7 +31,7 @@ export function readEnvFile(path: string): EnvFile {
   } catch (error) {
     const { code = "" } = error as NodeJS.ErrnoException;
     throw new SettingsError([
-      { key: path, what: `cannot be read (${code})`, mend: "name another file by --env-file" },
+      { key: path, what: `cannot be read (${code})`, fix: "name another file with --env-file" },
     ]);
   }
 }
@@ -63,8 +63,7 @@ export function parseEnvFile(text: string, name = ".env"): EnvFile {
 
   while (at < text.length) {
     const [start, first] = [at, line];
-    const problem = (what: string, mend: string) =>
-      problems.push({ key: `${name} line ${first}`, what, mend });
+    const problem = (what: string, fix: string) => problems.push({ key: `${name} line ${first}`, what, fix });
     const key = take(BLANK) === null ? take(KEY)?.[1] : "";
     if (key === undefined) {
       take(REST);
@@ -81,7 +80,7 @@ export function parseEnvFile(text: string, name = ".env"): EnvFile {
         problem(`(${key}) repeats line ${before.line}`, `remove one of the two ${key} lines from ${name}`);
       if (raw.includes("$") && !raw.trimStart().startsWith("'"))
         warnings.push(
-          `${key} in ${name} has a $ outside single quotes: it is taken as it is, but docker compose --env-file would expand it.`,
+          `${key} in ${name} has a $ outside single quotes: this program does not expand it, but docker compose --env-file would.`,
         );
       entries.set(key, {
         value: values[key] ?? "",
@@ -96,7 +95,7 @@ export function parseEnvFile(text: string, name = ".env"): EnvFile {
     problems.push({
       key: name,
       what: "has a character that ends a line for some programs and not for others (NUL, U+2028 or U+2029)",
-      mend: `type the values of ${name} again`,
+      fix: `type the values of ${name} again`,
     });
   return { name, text, entries, problems, warnings };
 }

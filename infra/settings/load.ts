@@ -84,7 +84,7 @@ export function loadSettings({ stack, config, env, taken }: SettingsInput): Sett
   const target = plain.target;
   if (target !== "docker" && target !== "kubernetes")
     throw new SettingsError([
-      { key: "rejourney:target", what: "is neither docker nor kubernetes", mend: `set it in ${file}` },
+      { key: "rejourney:target", what: "must be docker or kubernetes", fix: `set it in ${file}` },
     ]);
   const schema = schemas[target];
   const release = env.entries.get(RELEASE_VARIABLE)?.value;
@@ -156,7 +156,7 @@ export function loadDockerSettings(input: SettingsInput): DockerSettings {
   const settings = loadSettings(input);
   if (settings.target === "docker") return settings;
   throw new SettingsError([
-    { key: "rejourney:target", what: "is not docker", mend: `name another stack than ${input.stack}` },
+    { key: "rejourney:target", what: "is not docker", fix: `name another stack than ${input.stack}` },
   ]);
 }
 
@@ -165,7 +165,7 @@ export function loadKubernetesSettings(input: SettingsInput): KubernetesSettings
   const settings = loadSettings(input);
   if (settings.target === "kubernetes") return settings;
   throw new SettingsError([
-    { key: "rejourney:target", what: "is not kubernetes", mend: `name another stack than ${input.stack}` },
+    { key: "rejourney:target", what: "is not kubernetes", fix: `name another stack than ${input.stack}` },
   ]);
 }
 
@@ -177,7 +177,7 @@ function missingRelease(
   return data?.target === "kubernetes" &&
     data.release === undefined &&
     APPLICATION_IMAGES.some((name) => data.images[name] === undefined)
-    ? [{ key: "rejourney:release", what: "is missing", mend: `set it in ${file}` }]
+    ? [{ key: "rejourney:release", what: "is missing", fix: `set it in ${file}` }]
     : [];
 }
 
@@ -191,7 +191,7 @@ function missingEmail(
     data.target === "docker"
       ? "is missing; Let's Encrypt needs it for a domain"
       : "is missing; Let's Encrypt needs it, unless rejourney:tls names another certificate";
-  return asked ? [{ key: "rejourney:acmeEmail", what, mend: `set it in ${file}` }] : [];
+  return asked ? [{ key: "rejourney:acmeEmail", what, fix: `set it in ${file}` }] : [];
 }
 
 /** The certificate that `.env` gives. One that the stack holds already has been looked at when it was given. */

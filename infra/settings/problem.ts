@@ -4,8 +4,8 @@ export interface Problem {
   key: string;
   /** What is wrong, as the end of a sentence that begins with the key. */
   what: string;
-  /** The command or the change that mends it. */
-  mend: string;
+  /** The command or the change that fixes it. */
+  fix: string;
 }
 
 /** All problems of one input at once. */
@@ -14,7 +14,7 @@ export class SettingsError extends Error {
   readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[]) {
-    const lines = problems.map(({ key, what, mend }) => `  ${key} ${what}.\n    Mend: ${mend}`);
+    const lines = problems.map(({ key, what, fix }) => `  ${key} ${what}.\n    Fix: ${fix}`);
     const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
     super(`${count} in the settings; nothing was changed.\n${lines.join("\n")}`);
     this.problems = problems;

@@ -23,9 +23,9 @@ const port = wholeNumber(NOT_A_PORT).min(1, NOT_A_PORT).max(65535, NOT_A_PORT);
 
 const TAG = /[\w][\w.-]{0,127}/;
 const release = z
-  .string("is a number for YAML, which drops zeros at its end; put it in quotes")
+  .string("is a number in YAML, which drops trailing zeros; put it in quotes")
   .regex(new RegExp(`^${TAG.source}$`), "is not a tag such as 1.4.0")
-  .refine((tag) => tag !== "latest", "is `latest`, which is another release tomorrow; give an exact tag");
+  .refine((tag) => tag !== "latest", "is `latest`, which changes; set an exact tag");
 
 const image = z
   .string()

@@ -3,7 +3,7 @@ import { definitionOf, type SecretDefinition, type SecretName } from "../app/sec
 import { command } from "./command.ts";
 import type { Problem } from "./problem.ts";
 
-/** A secret that a source gives, and the place to mend it. */
+/** A secret that a source gives, and the place to fix it. */
 export interface GivenSecret {
   value: string;
   /** Where it stands, such as `.env line 3`. */
@@ -37,7 +37,7 @@ const RULES: readonly Rule[] = [
   {
     appliesTo: ({ pem }) => pem === undefined,
     breaks: (value) => /\p{Cc}/u.test(value),
-    what: "has a line break or another control character in it",
+    what: "contains a line break or another control character",
   },
   {
     appliesTo: ({ pem }) => pem === undefined,
@@ -52,22 +52,22 @@ const RULES: readonly Rule[] = [
   {
     appliesTo: ({ pem }) => pem === "CERTIFICATE",
     breaks: (value) => !opens(() => new X509Certificate(value)),
-    what: "is not a certificate in PEM; in .env its lines stand between single quotes",
+    what: "is not a certificate in PEM; in .env, put its lines between single quotes",
   },
   {
     appliesTo: ({ pem }) => pem === "PRIVATE KEY",
     breaks: (value) => !opens(() => createPrivateKey(value)),
-    what: "is not a private key in PEM; in .env its lines stand between single quotes",
+    what: "is not a private key in PEM; in .env, put its lines between single quotes",
   },
   {
     appliesTo: ({ hex64 }) => hex64 === true,
     breaks: (value) => !/^[0-9a-f]*$/i.test(value),
-    what: "has other characters than hex digits; 64 are needed",
+    what: "contains characters other than hex digits; it must have 64 hex digits",
   },
   {
     appliesTo: ({ hex64 }) => hex64 === true,
     breaks: (value) => value.length !== 64,
-    what: "needs exactly 64 hex digits",
+    what: "must have exactly 64 hex digits",
   },
   {
     appliesTo: ({ maxBytes }) => maxBytes !== undefined,
@@ -82,7 +82,7 @@ const RULES: readonly Rule[] = [
   {
     appliesTo: isKey,
     breaks: (value) => isPredictable(value.toLowerCase()),
-    what: "is repeated or sequential, so it can be guessed",
+    what: "is repetitive or sequential, so it can be guessed",
   },
 ];
 
@@ -110,18 +110,18 @@ export function secretProblems(given: Partial<Record<SecretName, GivenSecret>>, 
       ({ appliesTo, breaks }) => appliesTo(definition) && breaks(value, definition),
     )?.what;
     const what = broken ?? (twin === undefined ? undefined : `has the same value as ${twin}`);
-    if (what !== undefined) problems.push({ key: name, what, mend: mendOf(name, value, place, stack) });
+    if (what !== undefined) problems.push({ key: name, what, fix: fixFor(name, value, place, stack) });
   }
   return problems;
 }
 
-function mendOf(name: SecretName, value: string, place: string, stack: string): string {
+function fixFor(name: SecretName, value: string, place: string, stack: string): string {
   const { generatedBytes, bound } = definitionOf(name);
-  if (generatedBytes === undefined) return `give it the value from its provider (${place}), or remove it`;
+  if (generatedBytes === undefined) return `set it to the value from its provider (${place}), or remove it`;
   const fresh = place.startsWith("rejourney:")
-    ? `${command(stack, `pulumi config rm ${place}`)} (one is generated)`
+    ? `${command(stack, `pulumi config rm ${place}`)} (a new one is generated)`
     : `${value === "" ? "" : `empty the value (${place}), then: `}${command(stack, "secrets generate")}`;
-  return bound !== undefined ? `give back the value in use; where there is no data yet: ${fresh}` : fresh;
+  return bound !== undefined ? `put back the value in use; if there is no data yet: ${fresh}` : fresh;
 }
 
 /** For values such as `aaaa…`, `abcabc…`, `0123…`: few different characters, a period, or neighbours in a row. */

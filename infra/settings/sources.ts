@@ -36,9 +36,7 @@ function readTaken(stack: string): TakenImages | undefined {
   try {
     return JSON.parse(readFileSync(path, "utf8")) as TakenImages;
   } catch {
-    throw new SettingsError([
-      { key: path, what: "is not valid JSON", mend: "remove it, then run the same command again" },
-    ]);
+    throw new SettingsError([{ key: path, what: "is not valid JSON", fix: "remove it, then retry" }]);
   }
 }
 
@@ -62,16 +60,18 @@ function readEnv() {
   const path = envPath();
   if (process.env.REJOURNEY_ENV_FILE !== undefined && !existsSync(path))
     throw new SettingsError([
-      { key: path, what: "is not there", mend: "name an existing file by --env-file" },
+      { key: path, what: "does not exist", fix: "name an existing file with --env-file" },
     ]);
   return readEnvFile(path);
 }
 
 function readStackFile(path: string): Record<string, unknown> {
   const name = basename(path);
-  const fault = (what: string) => new SettingsError([{ key: name, what, mend: `correct ${name}` }]);
+  const fault = (what: string) => new SettingsError([{ key: name, what, fix: `correct ${name}` }]);
   if (!existsSync(path))
-    throw new SettingsError([{ key: name, what: "is not there", mend: "name an existing stack by --stack" }]);
+    throw new SettingsError([
+      { key: name, what: "does not exist", fix: "name an existing stack with --stack" },
+    ]);
   let file: unknown;
   try {
     file = parse(readFileSync(path, "utf8"));

@@ -181,7 +181,7 @@ describe("a change", () => {
     const ran = await project.rejourney(rotate, kubeconfig());
     expect(ran.status, ran.stdout + ran.stderr).toBe(0);
     expect(ran.stdout).toContain("Rotated: STORAGE_ENCRYPTION_KEY, with the rows of storage_endpoints (3).");
-    expect(ran.stdout).toMatch(/^For [\d.]+ s there was something with the old value still/m);
+    expect(ran.stdout).toMatch(/^For [\d.]+ s some services still used the old value/m);
     const { STORAGE_ENCRYPTION_KEY: key = "" } = await project.secrets();
     expect(key).not.toBe(old);
     const rows = (await sql("select key_ref from storage_endpoints")).split("\n");
@@ -216,16 +216,16 @@ describe("while the site goes on", () => {
     return stderr.split("\n").slice(-30).join("\n");
   }
 
-  test("an image that is not there is told with its name, and what mends it", async () => {
+  test("an image that is not there is told with its name, and what fixes it", async () => {
     const told = await failed("api", { images: { api: "example.com/api:9.9.9" } });
     expect(told).toMatch(
-      /^ {2}api: its image cannot be had: .*example\.com\/api:9\.9\.9.* \(2 other pods of it run\)\.\n {4}Mend: correct rejourney:release or rejourney:images in Pulumi\.prod\.yaml/m,
+      /^ {2}api: its image is not available: .*example\.com\/api:9\.9\.9.* \(2 other pods run\)\.\n {4}Fix: correct rejourney:release or rejourney:images in Pulumi\.prod\.yaml/m,
     );
   });
 
   test("a migration that fails is told with its last lines, and run again by the same command", async () => {
     expect(await failed("api", GATED)).toMatch(
-      /^ {2}migrate: it ends with exit code 3\.\n {4}Its last lines:\n {6}\[redacted\] relation "gate" does not exist\n {4}Mend: /m,
+      /^ {2}migrate: it exits with code 3\.\n {4}Last lines of its log:\n {6}\[redacted\] relation "gate" does not exist\n {4}Fix: /m,
     );
     await sql("create table gate ()");
     await done("up");
@@ -242,7 +242,7 @@ describe("while the site goes on", () => {
     // With the same migration, which else would be the first to find no room.
     const settings = { ...GATED, services: { "alert-worker": { memory: "300M" } } };
     expect(await failed("alert-worker", settings)).toMatch(
-      /^ {2}alert-worker: the cluster takes no further pod: exceeded quota: theirs, .* \(1 other pod of it runs\)\.\n {4}Mend: /m,
+      /^ {2}alert-worker: the cluster rejects another pod: exceeded quota: theirs, .* \(1 other pod runs\)\.\n {4}Fix: /m,
     );
     await cluster.client.kubectl(["delete", "resourcequota", "theirs", inNamespace]);
   });
@@ -253,7 +253,7 @@ describe("while the site goes on", () => {
       services: { web: { command: ["sh", "-c", script], startSeconds: 10 } },
     });
     expect(told).toMatch(
-      /^ {2}web: it did not become healthy in its startSeconds: Startup probe failed: .* \(2 other pods of it run\)\.\n {4}Its last lines:\n {6}listening nowhere\n {4}Mend: /m,
+      /^ {2}web: it did not become healthy within startSeconds: Startup probe failed: .* \(2 other pods run\)\.\n {4}Last lines of its log:\n {6}listening nowhere\n {4}Fix: /m,
     );
   });
 
@@ -264,13 +264,13 @@ describe("while the site goes on", () => {
     const { status, stderr } = await prod("up");
     expect({ status, stderr }).toMatchObject({ status: 1 });
     expect(stderr).toMatch(
-      /^The cluster of the stack prod cannot be reached: no answer from .*; nothing was changed\.\n {2}Mend: /m,
+      /^The cluster of the stack prod cannot be reached: no answer from .*; nothing was changed\.\n {2}Fix: /m,
     );
     expect(await site.ask(`https://${HOSTS.web}/`)).toMatchObject({ status: 200 });
     await server.reachable(true);
   });
 
-  test("what is mended goes on from there, and no request has failed", async () => {
+  test("what is fixed goes on from there, and no request has failed", async () => {
     writeSettings();
     expect(await done("up")).toMatch(/^ +web +healthy/m);
     await asking.stop();

@@ -89,7 +89,7 @@ describe("a run that gets SIGKILL", () => {
     // What a run changes is the migration alone, which is soon done, and once the API.
     const migration = (i: number) => `migrateCommand: [sh, -c, 'exit 0 # ${i}']`;
     const api = "services: { api: { memory: 600M } }";
-    const points = [/Running migrate …/, /beside what runs/];
+    const points = [/Running migrate …/, /beside the running ones/];
     for (const [i, point] of points.entries()) {
       settings(migration(i), ...(i === 0 ? [] : [api]));
       await killedAt(point, "parent");

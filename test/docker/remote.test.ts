@@ -23,7 +23,7 @@ describe("a Docker host that is reached by SSH", () => {
   test("is brought up, asked and taken down like this machine's own", async () => {
     const { status, stdout, stderr } = await project.rejourney(["up"], host.env);
     expect(status, stderr).toBe(0);
-    expect(stdout).toContain(`Rejourney answers at http://localhost:${port}, on the Docker host itself`);
+    expect(stdout).toContain(`Rejourney runs at http://localhost:${port}, on the Docker host (`);
     expect(Object.keys(await containers(name))).toHaveLength(9);
     expect((await fetch(`http://localhost:${port}/health`)).status).toBe(200);
     const told = await project.rejourney(["status"], host.env);

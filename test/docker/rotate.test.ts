@@ -157,9 +157,9 @@ class Reading {
 describe("the key of the rows", () => {
   test("is left by a dry run, which tells what would happen", async () => {
     const stdout = await done("secrets", "rotate", KEY, "--dry-run");
-    expect(stdout).toContain(`${KEY}: a new random value. From the moment on which the rows have it`);
+    expect(stdout).toContain(`${KEY}: a new random value. Storage of the table is unavailable`);
     expect(stdout).toContain(
-      `Rows of storage_endpoints to encrypt anew: ${ROWS}\nRestarts: api, ingest-worker\n`,
+      `Rows of storage_endpoints to re-encrypt: ${ROWS}\nRestarts: api, ingest-worker\n`,
     );
     expect(await project.secrets()).toMatchObject({ [KEY]: known[KEY] });
     expect(await opened(known[KEY]!)).toEqual([ROWS]);
@@ -172,7 +172,7 @@ describe("the key of the rows", () => {
     const damaged = await rows();
     const told = await refused("secrets", "rotate", KEY, "--yes");
     expect(told).toContain(
-      `does not open the key_ref of 1 of ${ROWS} rows of storage_endpoints: ${id}; nothing was changed.`,
+      `does not decrypt the key_ref of 1 of ${ROWS} rows of storage_endpoints: ${id}; nothing was changed.`,
     );
     expect(await rows()).toEqual(damaged);
     expect(await project.secrets()).toMatchObject({ [KEY]: known[KEY] });
@@ -197,20 +197,20 @@ describe("the key of the rows", () => {
       expect([byOld, byNew].sort()).toEqual([0, ROWS]);
     };
     expect(reading.failed).toEqual([]);
-    await killedAt(/The state and the recovery bundle have both values/);
-    await killedAt(/The database has the new value, not yet committed/);
+    await killedAt(/The state and the recovery bundle contain both values/);
+    await killedAt(/it is not committed yet/);
     expect(reading.failed).toEqual([]);
     expect(await opened(old, to)).toEqual([ROWS, 0]);
     expect(await refused("up", "--yes")).toMatch(
-      /^The rotation of STORAGE_ENCRYPTION_KEY that began at .* is not through; nothing was changed\.\n {2}Mend: npx rejourney secrets rotate STORAGE_ENCRYPTION_KEY$/m,
+      /^The rotation of STORAGE_ENCRYPTION_KEY that began at .* is not finished; nothing was changed\.\n {2}Fix: npx rejourney secrets rotate STORAGE_ENCRYPTION_KEY$/m,
     );
     await killedAt(/The state has the new STORAGE_ENCRYPTION_KEY/);
-    await killedAt(/Committed: from now on/);
-    await killedAt(/beside what runs/);
+    await killedAt(/Committed: the database now requires/);
+    await killedAt(/beside the running ones/);
     const stdout = await done("secrets", "rotate", KEY, "--yes");
-    expect(stdout).toContain("Goes on with the rotation that began at ");
+    expect(stdout).toContain("Resumes the rotation that began at ");
     expect(stdout).toContain(
-      `Rotated: ${KEY}, with the rows of storage_endpoints (${ROWS}). An older .env reverts nothing.\n`,
+      `Rotated: ${KEY}, with the rows of storage_endpoints (${ROWS}). An older .env does not revert this.\n`,
     );
     expect(to).toMatch(/^[0-9a-f]{64}$/);
     expect(await opened(old, to)).toEqual([0, ROWS]);
@@ -229,7 +229,7 @@ describe("the key of the rows", () => {
     writeFileSync(project.path(".env"), now.replace(known[`${KEY} (new)`]!, known[KEY]!));
     const { status, stderr } = await project.rejourney(["up"]);
     expect(status, stderr).toBe(0);
-    expect(stderr).toContain(`${KEY}: its source holds another value than the one in use, which was kept`);
+    expect(stderr).toContain(`${KEY}: its source has a different value; the value in use was kept`);
     expect(await keyOfApi()).toBe(known[`${KEY} (new)`]);
     writeFileSync(project.path(".env"), now);
   });
@@ -260,9 +260,9 @@ describe("the password of the database", () => {
     const rotate = ["secrets", "rotate", "POSTGRES_PASSWORD", "--yes"];
     await killed(/The state has the new POSTGRES_PASSWORD/, ...rotate);
     const stdout = await done(...rotate);
-    expect(stdout).toContain("Goes on with the rotation that began at ");
+    expect(stdout).toContain("Resumes the rotation that began at ");
     expect(stdout).toContain("Restarts: api, ingest-worker, postgres\n");
-    expect(stdout).toMatch(/^For [\d.]+ s there was something with the old value still/m);
+    expect(stdout).toMatch(/^For [\d.]+ s some services still used the old value/m);
     const { POSTGRES_PASSWORD: password = "" } = await project.secrets();
     expect(password).toMatch(/^[0-9a-f]{48}$/);
     expect(password).not.toBe(known.POSTGRES_PASSWORD);

@@ -95,12 +95,12 @@ describe("a first up", () => {
     const table = SERVICES.map((service) => `  ${service.padEnd(16)}  healthy\n`).join("");
     expect(stdout).toMatch(/^\d+ created, 0 unchanged\n/);
     expect(stdout.slice(stdout.indexOf("\n") + 1)).toBe(
-      `${table}Rejourney answers at http://localhost:${port}
-It is a sample application in Rejourney's place, without authentication: for a try alone.
+      `${table}Rejourney runs at http://localhost:${port}
+This is a sample application without authentication, not Rejourney. Use it only to try the deployment.
 To run Rejourney: npm run down -- --delete-data, echo REJOURNEY_RELEASE=<release> >> .env, npm run up
 Next:
-  npm run status   how each service does
-  npm run preview  what a change in Pulumi.selfhosted.yaml or .env would do; npm run up does it
+  npm run status   shows the health of each service
+  npm run preview  shows what a change in Pulumi.selfhosted.yaml or .env would do; npm run up applies it
   npm run down     removes the containers; data and secrets stay
 `,
     );
@@ -176,9 +176,7 @@ describe("up again", () => {
     env({ ...MAIL, POSTGRES_PASSWORD: "of-another-database" });
     const refused = await project.rejourney(["secrets", "sync"]);
     expect(refused).toMatchObject({ status: 1, stdout: "" });
-    expect(refused.stderr).toContain(
-      "POSTGRES_PASSWORD is not the value in use, and does not change by itself",
-    );
+    expect(refused.stderr).toContain("POSTGRES_PASSWORD is not the value in use and cannot change alone");
     env(MAIL);
   }, 90_000);
 
@@ -194,7 +192,7 @@ describe("up again", () => {
     expect(told.stdout).toMatch(/^ {2}redis {13}! exited$/m);
     expect(told.stdout).toMatch(/^ {2}ingest-worker {5}! created$/m);
     expect(told.stdout).toMatch(/^ {2}postgres {10}healthy$/m);
-    expect(told.stderr).toContain("3 of 9 services need attention.");
+    expect(told.stderr).toContain("3 of 9 services are unhealthy.");
     const { summary, repaired, services } = await project.json<Result>("up");
     expect(Object.keys(summary)).toEqual(["same"]);
     expect(repaired).toEqual(["web", "ingest-worker", "redis"]);
@@ -234,7 +232,7 @@ describe("a failure", () => {
     expect(status).toBe(1);
     expect(stdout).toBe("");
     expect(stderr).toContain("Error: column is there");
-    expect(stderr).toContain("migrate failed; the services of the application were left as they were.");
+    expect(stderr).toContain("migrate failed; the services of the application are unchanged.");
     expect(stderr).toContain("connecting to [redacted]");
     expect(await newSince(before)).toEqual([]);
     expect(failed).toEqual([]);
@@ -250,10 +248,10 @@ describe("a failure", () => {
     const { failed } = await load.end();
     expect(failed).toEqual([]);
     expect(status).toBe(1);
-    expect(stderr).toContain("its last lines:");
+    expect(stderr).toContain("last lines of its log:");
     expect(stderr).toContain("no luck");
     expect(stderr).not.toContain(GIVEN.REDIS_PASSWORD);
-    expect(stderr).toContain("The new containers were removed, and the old ones keep serving.");
+    expect(stderr).toContain("The new containers were removed; the old ones keep serving.");
     expect(await newSince(before)).toEqual([]);
     settings();
     expect((await project.rejourney(["up"])).status).toBe(0);
@@ -348,14 +346,14 @@ describe("a lost state", () => {
     const { status, stderr } = await project.rejourney(["up"]);
     expect(status).toBe(1);
     expect(stderr).toContain(
-      `The volume ${name}_postgres-data holds a database, and this project has no state with its secrets; .env lacks POSTGRES_PASSWORD, `,
+      `The volume ${name}_postgres-data holds a database, and this project has no state with its secrets. POSTGRES_PASSWORD, `,
     );
     expect(stderr).toContain("npx rejourney recover recovery-selfhosted.age --key recovery.key");
   });
 
   test.each([
     ["POSTGRES_PASSWORD", "does not open the database in the volume"],
-    ["STORAGE_ENCRYPTION_KEY", "opens no key_ref of storage_endpoints"],
+    ["STORAGE_ENCRYPTION_KEY", "decrypts no key_ref of storage_endpoints"],
   ])("does not take another %s", async (wrong, words) => {
     const right = Object.entries(secrets).filter(([name, value]) => name !== wrong && value !== "");
     env(Object.fromEntries(right));
@@ -413,7 +411,7 @@ describe("down", () => {
     const { status, stderr } = await project.rejourney(["down", "--delete-data", flag]);
     expect(status).toBe(1);
     expect(stderr).toContain(
-      "Nothing was changed. To delete the data without being asked: npm run down -- --delete-data --confirm selfhosted",
+      "Nothing was changed. To delete the data without a prompt: npm run down -- --delete-data --confirm selfhosted",
     );
     expect(await newSince(before)).toEqual([]);
   });

@@ -90,7 +90,7 @@ describe("before anything runs", () => {
     await settings(`httpPort: ${port}`);
     const { status, stdout } = await project.rejourney(["setup", "--yes"]);
     expect(status).toBe(0);
-    expect(stdout).toBe(`Docker and the images are there. Next:
+    expect(stdout).toBe(`Docker and the images are installed. Next:
   npx rejourney secrets generate
   docker compose -f ${FILE} -f ${OVERRIDE} --env-file .env up -d --wait
 `);

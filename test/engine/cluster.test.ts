@@ -80,7 +80,7 @@ describe("without a cluster", () => {
     expect(nothing, nothing.stderr).toMatchObject({ status: 0 });
     expect(nothing.stdout).toMatch(/^\d+ to create, 0 unchanged$/m);
     expect(nothing.stderr).toMatch(
-      /Nothing was compared with the cluster: the kubeconfig cannot be read: ENOENT.*missing/,
+      /Nothing was compared with the cluster: the kubeconfig is not readable: ENOENT.*missing/,
     );
     const away = project.path("away.kubeconfig");
     writeFileSync(away, readFileSync(kubeconfig, "utf8").replace(/127\.0\.0\.1:\d+/, "127.0.0.1:1"));
@@ -94,7 +94,7 @@ describe("without a cluster", () => {
     expect({ status, stderr }).toEqual({
       status: 1,
       stderr: expect.stringContaining(
-        "The cluster of the stack prod cannot be reached: no answer from https://127.0.0.1:1 (connect ECONNREFUSED 127.0.0.1:1); nothing was changed.\n  Mend: name a kubeconfig by KUBECONFIG",
+        "The cluster of the stack prod cannot be reached: no answer from https://127.0.0.1:1 (connect ECONNREFUSED 127.0.0.1:1); nothing was changed.\n  Fix: set KUBECONFIG to a kubeconfig",
       ) as string,
     });
   });
@@ -109,8 +109,8 @@ describe("without a cluster", () => {
     await server.kubectl(["create", "--filename=-"], JSON.stringify(theirs));
     const { status, stderr } = await prod("up");
     expect({ status, stderr }).toMatchObject({ status: 1 });
-    expect(stderr).toContain("rejourney.co/storage-node=true is a label of no node");
-    expect(stderr).toContain("HelmChartConfig traefik in kube-system is there, not of this stack");
+    expect(stderr).toContain("rejourney.co/storage-node=true is missing: no node has this label");
+    expect(stderr).toContain("HelmChartConfig traefik in kube-system exists, does not belong to this stack");
     await server.kubectl(["delete", "helmchartconfig", "traefik", "--namespace=kube-system"]);
     expect(await server.kubectl(["get", "namespaces", "--output=name"])).not.toContain("rejourney");
     await server.kubectl(["create", "--filename=-"], JSON.stringify(STORAGE_NODE));
@@ -121,7 +121,7 @@ describe("the first run", () => {
   test("brings everything there, and every pod is admitted", async () => {
     const stdout = await done("up");
     expect(stdout).toMatch(/^ +api +healthy \(\d of \d\)$/m);
-    expect(stdout).toContain("Rejourney answers at https://rejourney.example.com");
+    expect(stdout).toContain("Rejourney runs at https://rejourney.example.com");
     await settled();
     const namespace = await get("namespace", "rejourney");
     expect(namespace.metadata.labels).toMatchObject({ "pod-security.kubernetes.io/enforce": "restricted" });
@@ -158,7 +158,7 @@ describe("a deployment that is there", () => {
     writeFileSync(project.path("Pulumi.prod.yaml"), settings);
   });
 
-  test("what somebody has changed by hand is shown, and mended, without a secret's value", async () => {
+  test("what somebody has changed by hand is shown, and fixed, without a secret's value", async () => {
     const secret = await server.kubectl([
       "get",
       "secret",
@@ -206,14 +206,14 @@ describe("a deployment that is there", () => {
     const now = (await server.get<{ items: KubernetesObject[] }>("networkpolicies", inNamespace)).items;
     expect(names(now)).toEqual(names(policies));
     expect((await get("networkpolicy", "api-in")).spec).toEqual(api.spec);
-    const mended = await server.kubectl([
+    const fixed = await server.kubectl([
       "get",
       "secret",
       "smtp-secret",
       inNamespace,
       "--output=jsonpath={.data.SMTP_PASS}",
     ]);
-    expect(mended).toBe(secret);
+    expect(fixed).toBe(secret);
     const jwt = ["get", "secret", "app-secret", inNamespace, "--output=jsonpath={.data.JWT_SECRET}"];
     const { JWT_SECRET: inUse } = await project.secrets();
     expect(Buffer.from(await server.kubectl(jwt), "base64").toString()).toBe(inUse);
@@ -244,9 +244,7 @@ describe("what is at stake", () => {
       for (const verb of ["up", "preview", "status", "down"]) {
         const { status, stderr } = await prod(verb, { KUBECONFIG: other.kubeconfig() });
         expect({ verb, status, stderr }).toMatchObject({ status: 1 });
-        expect(stderr).toContain(
-          "is not the cluster that the stack prod is deployed to: it has no namespace rejourney",
-        );
+        expect(stderr).toContain("is not the cluster of the stack prod: it has no namespace rejourney");
       }
       await other.kubectl(["apply", `--filename=${RENDERED}`]);
       const { resources } = await project.state();
@@ -261,7 +259,7 @@ describe("what is at stake", () => {
     try {
       const { status, stderr } = await copy.rejourney(["up", "--stack", "prod"], { KUBECONFIG: kubeconfig });
       expect({ status, stderr }).toMatchObject({ status: 1 });
-      expect(stderr).toContain(".env lacks POSTGRES_PASSWORD, ");
+      expect(stderr).toContain("its secrets. POSTGRES_PASSWORD, ");
       const { POSTGRES_PASSWORD: password, ...others } = await project.secrets();
       const lines = Object.entries({ ...others, POSTGRES_PASSWORD: "f00d".repeat(8) }).filter(
         ([, value]) => value !== "",
@@ -272,7 +270,7 @@ describe("what is at stake", () => {
       const wrong = await copy.rejourney(["up", "--stack", "prod"], { KUBECONFIG: kubeconfig });
       expect(wrong.status).toBe(1);
       expect(wrong.stderr).toContain(
-        "POSTGRES_PASSWORD of .env is not the one in use there. Nothing was changed.",
+        "POSTGRES_PASSWORD of .env is not the one that the cluster uses. Nothing was changed.",
       );
       expect(wrong.stderr).not.toContain(password);
     } finally {
@@ -315,7 +313,7 @@ describe("what is at stake", () => {
     const deletion = ["down", "--stack", "prod", "--delete-data", "--confirm", "prod"];
     const { status, stderr } = await project.rejourney(deletion, { KUBECONFIG: kubeconfig });
     expect({ status, stderr }).toMatchObject({ status: 1 });
-    expect(stderr).toContain("The data of a cluster is not deleted from here; nothing was changed.");
+    expect(stderr).toContain("This command does not delete the data of a cluster; nothing was changed.");
     await done("down");
     const kinds =
       "deployments,statefulsets,jobs,services,secrets,ingresses,networkpolicies,horizontalpodautoscalers";
@@ -328,7 +326,7 @@ describe("what is at stake", () => {
     const refused = await prod("up");
     expect(refused).toMatchObject({ status: 1 });
     expect(refused.stderr).toContain(
-      "The claim redis-data of the stack prod is gone, and with it the way to its data.",
+      "The claim redis-data of the stack prod is gone, so the stack no longer finds its data.",
     );
     const refresh = ["pulumi", "refresh", "--yes", "--stack", "prod"];
     expect(await project.rejourney(refresh, { KUBECONFIG: kubeconfig })).toMatchObject({ status: 0 });

@@ -121,14 +121,14 @@ async function up(addresses?: string): Promise<string> {
 test("without a token the run ends before anything, and says what is missing", async () => {
   const { status, stdout } = await pulumi(["preview", "--stack", "prod"], undefined, "");
   expect(status).not.toBe(0);
-  expect(stdout).toContain("CLOUDFLARE_API_TOKEN: no value, and rejourney:cloudflare has a zone. Mend:");
+  expect(stdout).toContain("CLOUDFLARE_API_TOKEN has no value, but rejourney:cloudflare has a zoneId. Fix:");
 });
 
 test("a conflict shows in the first preview", async () => {
   write([{ id: "of-others", name: "r.example.com", type: "A", content: "198.51.100.7" }]);
   const { status, stdout } = await pulumi(["preview", "--stack", "prod"]);
   expect(status).not.toBe(0);
-  expect(stdout).toContain("r.example.com has a record (A 198.51.100.7) that this stack has not made");
+  expect(stdout).toContain("r.example.com has a record (A 198.51.100.7) that this stack did not create");
 });
 
 test("a stack of an earlier version keeps its records, and what is known of them", async () => {
@@ -180,7 +180,7 @@ test("another address is refused while a record of somebody else would be left b
   );
   expect(status).not.toBe(0);
   expect(stdout).toContain(
-    "api.r.example.com has a record (A 203.0.113.10) that this stack has not made. Mend: at Cloudflare, point it to 203.0.113.20, where it is adopted, or remove it",
+    "api.r.example.com has a record (A 203.0.113.10) that this stack did not create. Fix: at Cloudflare, remove the record, or set it to 203.0.113.20, so that the stack adopts it",
   );
   expect(read()).toEqual(before);
 });

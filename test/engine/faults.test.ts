@@ -53,12 +53,12 @@ describe("bad input", () => {
     other.close();
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
     const noRecord = (host: string) =>
-      `  ${host} has no DNS record, so that no certificate can be had for it.\n` +
-      "    Mend: add an A record that points to the Docker host, or correct rejourney:domain in Pulumi.selfhosted.yaml\n";
+      `  ${host} has no DNS record, so no certificate can be issued for it.\n` +
+      "    Fix: add an A record with the address of the Docker host, or correct rejourney:domain in Pulumi.selfhosted.yaml\n";
     expect(stderr.slice(stderr.indexOf("The Docker host"))).toBe(
       `The Docker host is not ready; nothing was changed.\n${["", "api.", "ingest.", "s3."].map((part) => noRecord(`${part}nowhere.invalid`)).join("")}` +
         `  port ${port} is in use by another program.\n` +
-        `    Mend: stop it (ss -ltnp 'sport = :${port}' names it), or set rejourney:httpPort in Pulumi.selfhosted.yaml\n`,
+        `    Fix: stop that program (ss -ltnp 'sport = :${port}' shows it), or set rejourney:httpPort in Pulumi.selfhosted.yaml\n`,
     );
     expect(existsSync(project.path(".rejourney"))).toBe(false);
   });
@@ -81,7 +81,7 @@ describe("bad input", () => {
     const nowhere = { KUBECONFIG: project.path("missing") };
     const { status, stderr } = await project.rejourney(["up", "--stack", "prod"], nowhere);
     expect(status).toBe(1);
-    expect(stderr).toContain("The cluster of the stack prod is not known: the kubeconfig cannot be read");
+    expect(stderr).toContain("The cluster of the stack prod is unknown: the kubeconfig is not readable");
     expect([...project.files(".rejourney").keys()].filter((path) => path.includes("prod"))).toEqual([]);
   });
 });
@@ -95,7 +95,7 @@ describe("the passphrase", () => {
       PULUMI_CONFIG_PASSPHRASE: "wrong",
     });
     expect(status).toBe(1);
-    expect(stderr).toContain("The passphrase is not the one that encrypts this state; nothing was changed.");
+    expect(stderr).toContain("This passphrase does not decrypt the state; nothing was changed.");
     expect(project.files(".rejourney/state/.pulumi/stacks")).toEqual(before);
   });
 
@@ -106,7 +106,7 @@ describe("the passphrase", () => {
     const { status, stderr } = await project.rejourney(["up"]);
     expect(status).toBe(1);
     expect(stderr).toContain(
-      "The passphrase that encrypts .rejourney/state/.pulumi/stacks/rejourney/selfhosted.json is not here; nothing was changed.",
+      "The passphrase for .rejourney/state/.pulumi/stacks/rejourney/selfhosted.json is missing; nothing was changed.",
     );
     expect(existsSync(project.path(".rejourney", "passphrase"))).toBe(false);
     expect(project.files(".rejourney/state/.pulumi/stacks")).toEqual(before);
@@ -154,8 +154,8 @@ describe("a run that is ended in the middle", () => {
     const { status, stdout, stderr } = await project.rejourney(["up"]);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^1 updated, \d+ unchanged\n/);
-    expect(stderr).toContain("Removing the lock of a run that is dead");
-    expect(stderr).toContain("The run before was ended in the middle; going on from where it stopped.");
+    expect(stderr).toContain("Removing the lock of a run that no longer exists");
+    expect(stderr).toContain("The previous run was interrupted; resuming from where it stopped.");
     expect(docker.up()).toContain("127.0.0.1:8081:");
   });
 
@@ -170,7 +170,7 @@ describe("a run that is ended in the middle", () => {
     docker.release();
     const { status, stdout } = await result;
     expect(status).toBe(0);
-    expect(told).toContain("works on this stack; waiting for it to end");
+    expect(told).toContain("is changing this stack; waiting for it to end");
     expect(stdout).toMatch(/^(1 updated, )?\d+ unchanged\n/);
     expect(docker.up()).toContain("127.0.0.1:8082:");
   });
@@ -181,7 +181,7 @@ describe("a run that is ended in the middle", () => {
     const { status, stderr } = await ended(child);
     expect(status).toBe(1);
     expect(stderr).toContain("Stopping after the current step");
-    expect(stderr).toContain("The same command goes on from here.");
+    expect(stderr).toContain("The same command resumes from here.");
     expect(heldLocks()).toEqual([]);
     docker.release();
     expect(docker.up()).not.toContain("8083");
@@ -204,7 +204,7 @@ describe("the lock of another host", () => {
     const { status, stderr } = await project.rejourney(["up"]);
     expect(status).toBe(1);
     expect(stderr).toContain(
-      `ops on not-${hostname()} holds the state since 2026-01-01T00:00:00Z; nothing was changed.`,
+      `ops on not-${hostname()} has locked the state since 2026-01-01T00:00:00Z; nothing was changed.`,
     );
     expect(existsSync(file)).toBe(true);
     rmSync(file);
@@ -225,8 +225,8 @@ describe("a state that other plugins wrote", () => {
     expect(status).toBe(1);
     expect(stderr).toContain(
       marked
-        ? "This state was written with the official plugins, and this machine has stand-ins; nothing was changed."
-        : "This state was written with stand-ins, and this machine has the official plugins; nothing was changed.",
+        ? "This state was written with the official plugins, but this machine has stand-ins; nothing was changed."
+        : "This state was written with stand-ins, but this machine has the official plugins; nothing was changed.",
     );
     writeFileSync(file, text);
   });
@@ -251,7 +251,7 @@ test("a down that fails for another reason ends with exit 1, and the same comman
   const { status, stderr } = await project.rejourney(["down", "--yes"]);
   expect(status).toBe(1);
   expect(stderr).toContain("no space left on device");
-  expect(stderr).toContain("docker compose down ended with exit code 1.");
+  expect(stderr).toContain("docker compose down exited with code 1.");
   docker.failingDown(undefined);
   expect((await project.rejourney(["down", "--yes"])).status).toBe(0);
 });

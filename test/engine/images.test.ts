@@ -46,10 +46,10 @@ describe("where no release is named", () => {
     const { status, stdout, stderr } = await project.rejourney(["up"]);
     expect(status, stderr).toBe(0);
     expect(stderr).toContain(
-      "The image registry of traefik:v3.5.4 cannot be reached: lookup registry.test: no such host\n" +
-        "So the images are made here, of packages, with a sample application in the place of Rejourney.\n",
+      "The image registry of traefik:v3.5.4 is unavailable: lookup registry.test: no such host\n" +
+        "The images are built here from packages, with a sample application instead of Rejourney.\n",
     );
-    expect(stdout).toContain("It is a sample application in Rejourney's place, without authentication");
+    expect(stdout).toContain("This is a sample application without authentication");
     expect(imageOf("ingest-worker")).toBe("rejourney-sample/api:<hash>");
     expect(imageOf("postgres")).toBe("rejourney-sample/postgres:<hash>");
     docker.registries(true);
@@ -61,7 +61,7 @@ describe("where no release is named", () => {
     const { status, stdout, stderr } = await project.rejourney(["up"]);
     expect(status, stderr).toBe(0);
     const digest = `sha256:${"1".repeat(64)}`;
-    expect(stderr).toContain(`No release is named, so the newest one is taken: ${OFFICIAL}/api@${digest}\n`);
+    expect(stderr).toContain(`No release is set, so this uses the newest one: ${OFFICIAL}/api@${digest}\n`);
     expect(stdout).not.toContain("sample");
     expect(imageOf("alert-worker")).toBe(`${OFFICIAL}/api@${digest}`);
     expect(imageOf("web")).toBe(`${OFFICIAL}/web@${digest}`);
@@ -76,7 +76,9 @@ describe("where no release is named", () => {
     const { status, stderr } = await project.rejourney(["up"]);
     docker.registries(true);
     expect(status).toBe(1);
-    expect(stderr).toContain("The image traefik:v3.5.4 cannot be had: lookup registry.test: no such host\n");
+    expect(stderr).toContain(
+      "The image traefik:v3.5.4 is not available: lookup registry.test: no such host\n",
+    );
     expect(docker.up()).toBe(before);
     await noChange();
   });
@@ -105,7 +107,7 @@ describe("a release that is named", () => {
     const { status, stderr } = await project.rejourney(["up"]);
     docker.registries(true);
     expect(status).toBe(1);
-    expect(stderr).toContain("The image traefik:v3.5.4 cannot be had");
+    expect(stderr).toContain("The image traefik:v3.5.4 is not available");
     expect(docker.up()).toBe(before);
     expect(project.read(...TAKEN)).toBe(taken);
   });
@@ -115,7 +117,7 @@ describe("a release that is named", () => {
     const { status, stderr } = await project.rejourney(["up"]);
     expect(status).toBe(1);
     expect(stderr).toContain(
-      "What runs is Rejourney, and the sample would take over its data; nothing was changed.\n",
+      "The deployment runs Rejourney, and the sample would take over its data; nothing was changed.\n",
     );
     expect(imageOf("api")).toBe(`${OFFICIAL}/api:1.4.0`);
   });
@@ -128,7 +130,9 @@ describe("a release that is named", () => {
     release("1.4.0");
     const { status, stderr } = await project.rejourney(["up"]);
     expect(status).toBe(1);
-    expect(stderr).toContain("What runs is the sample application, and Rejourney would take over its data;");
+    expect(stderr).toContain(
+      "The deployment runs the sample application, and Rejourney would take over its data;",
+    );
     expect(imageOf("api")).toBe("rejourney-sample/api:<hash>");
   });
 });
@@ -143,17 +147,17 @@ describe("the record of the images", () => {
     const { status, stderr } = await project.rejourney(["up"]);
     expect(status).toBe(1);
     expect(stderr).toContain(
-      "Nothing says which release of Rejourney the stack selfhosted runs; nothing was changed.\n" +
-        "  Mend: echo REJOURNEY_RELEASE=<release> >> .env\n",
+      "No setting names the release of Rejourney for the stack selfhosted; nothing was changed.\n" +
+        "  Fix: echo REJOURNEY_RELEASE=<release> >> .env\n",
     );
     expect(docker.up()).toBe(before);
   });
 
-  test("that cannot be read is told, with what mends it", async () => {
+  test("that cannot be read is told, with what fixes it", async () => {
     writeFileSync(project.path(...TAKEN), "{");
     const { status, stderr } = await project.rejourney(["up"]);
     expect(status).toBe(1);
     expect(stderr).toContain(`${project.path(...TAKEN)} is not valid JSON.`);
-    expect(stderr).toContain("remove it, then run the same command again");
+    expect(stderr).toContain("remove it, then retry");
   });
 });

@@ -89,7 +89,7 @@ test("a stack in the shared backend is previewed from elsewhere; the others are 
   expect(ran).toMatchObject({ status: 0, stderr: "" });
   expect(github.comments).toHaveLength(1);
   const [, prod, selfhosted] = github.comments[0]!.body.split(/^### /m);
-  expect(prod).toContain("The state of this stack is not in the shared backend. So this compares `k8s`.");
+  expect(prod).toContain("The state of this stack is not in the shared backend. This compares `k8s`.");
   expect(selfhosted).toMatch(/^selfhosted\n\n<details/);
   expect(selfhosted).toContain("~ rejourney-compose");
   expect(selfhosted).toMatch(/\+ +image: .*\/api:1\.5\.0/);

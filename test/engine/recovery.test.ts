@@ -29,7 +29,7 @@ describe("the recovery bundle", () => {
   test("is made by a first run, for the owner alone, and tells no secret", async () => {
     const { status, stderr } = await project.rejourney(["up"]);
     expect(status, stderr).toBe(0);
-    expect(stderr).toContain("Made a recovery bundle and tried that it opens.");
+    expect(stderr).toContain("Created a recovery bundle and tested that it decrypts.");
     secrets = await project.secrets();
     for (const name of ["recovery-selfhosted.age", "recovery.key"]) {
       expect(statSync(project.path(".rejourney", name)).mode & 0o777).toBe(0o600);
@@ -46,7 +46,7 @@ describe("the recovery bundle", () => {
   test("is refused while its state is here", async () => {
     const { status, stderr } = await recover();
     expect(status).toBe(1);
-    expect(stderr).toContain("There is a state of selfhosted here already; nothing was changed.");
+    expect(stderr).toContain("This project already has a state of selfhosted; nothing was changed.");
   });
 
   test.each([
@@ -62,7 +62,7 @@ describe("the recovery bundle", () => {
     const { status, stderr } = await recover("--key", project.path(keyFile));
     writeFileSync(bundle(), first, "latin1");
     expect(status).toBe(1);
-    expect(stderr).toMatch(/does not open with the key in .*Nothing was changed\.\n$/);
+    expect(stderr).toMatch(/does not decrypt with the key in .*Nothing was changed\.\n$/);
     expect(project.files(".rejourney")).toEqual(before);
   });
 
@@ -75,7 +75,7 @@ describe("the recovery bundle", () => {
     expect(status, stderr).toBe(0);
     const count = SECRET_NAMES.filter((name) => secrets[name] !== "").length;
     expect(stdout).toBe(
-      `The state of selfhosted is back, and its ${count} secrets open. ` +
+      `The state of selfhosted is restored, and its ${count} secrets decrypt. ` +
         "Written: Pulumi.selfhosted.yaml, .rejourney/selfhosted/images.json, .env, .rejourney/passphrase, the state.\n" +
         "Next: npm run up\n",
     );

@@ -178,7 +178,7 @@ describe("a sync", () => {
     expect(stdout).toContain("+ rejourney/stripe-secret/STRIPE_SECRET_KEY\n");
     expect(stdout).toContain("+ CLOUDFLARE_API_TOKEN\n");
     expect(stdout).toContain("Restarts: api, ");
-    expect(stdout).not.toContain("Beside the secrets");
+    expect(stdout).not.toContain("Other changes:");
     expect(await contents()).toEqual(before);
     expect(await project.secrets()).toEqual(inUse);
   });
@@ -267,9 +267,9 @@ describe("a sync", () => {
     expect({ status, stderr }).toMatchObject({ status: 1 });
     expect(stderr).toContain("3 problems in the settings; nothing was changed.");
     for (const why of [
-      "POSTGRES_PASSWORD is not the value in use, and does not change by itself: the database keeps the password that it was made with.",
-      "REDIS_PASSWORD is not the value in use, and does not change by itself: Redis and its readers restart one after the other",
-      "STORAGE_ENCRYPTION_KEY is not the value in use, and does not change by itself: the keys in the table storage_endpoints are encrypted with it.",
+      "POSTGRES_PASSWORD is not the value in use and cannot change alone: the database keeps the password that it was created with.",
+      "REDIS_PASSWORD is not the value in use and cannot change alone: Redis and its clients restart one by one",
+      "STORAGE_ENCRYPTION_KEY is not the value in use and cannot change alone: it encrypts the keys in the table storage_endpoints.",
     ])
       expect(stderr).toContain(why);
     expect(await contents()).toEqual(before);
@@ -277,7 +277,7 @@ describe("a sync", () => {
     const renamed = await prod(["secrets", "sync"]);
     expect(renamed).toMatchObject({ status: 1, stdout: "" });
     expect(renamed.stderr).toContain(
-      "POSTGRES_DB cannot change once there is a database, which was made with rejourney; nothing was changed.",
+      "POSTGRES_DB cannot change once the database exists; it was created with rejourney; nothing was changed.",
     );
   });
 
@@ -302,10 +302,8 @@ describe("a sync", () => {
     const { status, stdout, stderr } = await prod(["secrets", "sync"]);
     expect({ status, stderr }).toMatchObject({ status: 1 });
     expect(stdout).toMatch(/^~ rejourney\/smtp-secret\/SMTP_PORT$/m);
-    expect(stdout).toMatch(/^Beside the secrets, this changes:\n[^]*^~ rejourney-api-deployment$/m);
-    expect(stderr).toMatch(
-      /Beside the secrets, the settings change .*rejourney-api-deployment.*; nothing was changed\./,
-    );
+    expect(stdout).toMatch(/^Other changes:\n[^]*^~ rejourney-api-deployment$/m);
+    expect(stderr).toMatch(/The settings also change .*rejourney-api-deployment.*; nothing was changed\./);
     expect(await contents()).toEqual(before);
   });
 });
@@ -370,14 +368,12 @@ describe("an export", () => {
   test("gives .env back, for its owner alone, and only where that is wanted", async () => {
     const asked = await prod(["secrets", "export", "--env-file", project.path("in-use.env")]);
     expect(asked).toMatchObject({ status: 1, stdout: "" });
-    expect(asked.stderr).toBe(
-      "Nothing was written. To write it without being asked: the same command with --yes\n",
-    );
+    expect(asked.stderr).toBe("Nothing was written. To skip the prompt, add --yes to the same command\n");
     const there = await prod(["secrets", "export", "--yes"]);
     expect(there).toMatchObject({ status: 1 });
-    expect(there.stderr).toContain(".env is there already; nothing was changed.");
+    expect(there.stderr).toContain(".env already exists; nothing was changed.");
     expect(await done(["secrets", "export", "--yes", "--env-file", project.path("in-use.env")])).toMatch(
-      /^Wrote \d+ values to .*in-use\.env, readable by its owner alone\.\n$/,
+      /^Wrote \d+ values to .*in-use\.env, readable only by its owner\.\n$/,
     );
     expect(statSync(project.path("in-use.env")).mode & 0o777).toBe(0o600);
     const inUse = Object.entries(await project.secrets()).filter(([, value]) => value !== "");
@@ -402,7 +398,7 @@ describe("a cluster that no stack manages", () => {
     const managed = await prod(["secrets", "sync", "--direct"]);
     expect(managed).toMatchObject({ status: 1 });
     expect(managed.stderr).toContain(
-      "belongs to a stack, whose state --direct would pass by; nothing was changed.",
+      "belongs to a stack, and --direct would bypass its state; nothing was changed.",
     );
     const other = await ApiServer.start({ controllers: false });
     try {
@@ -413,7 +409,7 @@ describe("a cluster that no stack manages", () => {
         });
       const early = await direct();
       expect(early).toMatchObject({ status: 1 });
-      expect(early.stderr).toContain("Mend: kubectl apply -f k8s/00-namespace.yml");
+      expect(early.stderr).toContain("Fix: kubectl apply -f k8s/00-namespace.yml");
       await other.kubectl(["apply", `--filename=${RENDERED}`]);
       expect((await direct("--dry-run")).stdout).toMatch(/^\d+ added, 0 unchanged$/m);
       const wanted = await contents();
@@ -452,9 +448,7 @@ describe("a cluster that no stack manages", () => {
       write(project.read(".env").replace(/^POSTGRES_PASSWORD=.*$/m, "POSTGRES_PASSWORD=of-another-db"));
       const refused = await direct();
       expect(refused).toMatchObject({ status: 1 });
-      expect(refused.stderr).toContain(
-        "POSTGRES_PASSWORD is not the value in use, and does not change by itself",
-      );
+      expect(refused.stderr).toContain("POSTGRES_PASSWORD is not the value in use and cannot change alone");
     } finally {
       await other.remove();
     }

@@ -72,7 +72,7 @@ describe("a stack", () => {
       status: 0,
       first: `${RESOURCES} created, 0 unchanged`,
     });
-    expect(stderr).toContain("Nobody opens the state without it");
+    expect(stderr).toContain("Without it, the state cannot be decrypted");
     expect(statSync(project.path(".rejourney", "passphrase")).mode & 0o777).toBe(0o600);
     expect(statSync(project.path(".rejourney")).mode & 0o777).toBe(0o700);
     // The committed settings stay as they were: no salt of this machine's passphrase.
@@ -160,7 +160,7 @@ describe("a stack", () => {
     const lines = Object.entries(planted).map(([name, value]) => `${name}=\`${value}\`\n`);
     writeFileSync(project.path(".env"), lines.join(""), { mode: 0o600 });
     const previewed = await project.rejourney(["preview"]);
-    expect(previewed.stdout).toContain("± SMTP_PASS, which was empty, gets the value of its source\n");
+    expect(previewed.stdout).toContain("± SMTP_PASS, which was empty, takes the value of its source\n");
     const hashes = commandInputs(await project.state());
     expect((await project.secrets()).SMTP_PASS).toBe("");
     const { summary, outputs } = await project.json<Result>("up");
@@ -195,7 +195,7 @@ describe("a stack", () => {
     writeFileSync(project.path(".env"), env(external).join(""), { mode: 0o600 });
     const previewed = await project.rejourney(["preview"]);
     const told = Object.keys(keys).map(
-      (name) => `± ${name}, which was generated for the built-in S3, gets the value of its source\n`,
+      (name) => `± ${name}, which was generated for the built-in S3, takes the value of its source\n`,
     );
     expect(previewed.stdout).toContain(told.join(""));
     const { summary, outputs } = await project.json<Result>("up");
@@ -218,7 +218,7 @@ describe("a stack", () => {
     const { status, stderr } = await project.rejourney(["up"]);
     expect(status).toBe(1);
     expect(stderr).toContain(
-      "What runs keeps its recordings in an external S3, and S3_ENDPOINT is not set any more; nothing was changed.\n",
+      "The deployment keeps its recordings in an external S3, but S3_ENDPOINT is no longer set; nothing was changed.\n",
     );
     expect(docker.up()).toBe(before);
     expect((await project.rejourney(["down", "--yes"])).status).toBe(0);
@@ -258,8 +258,8 @@ describe("a stack", () => {
     writeFileSync(project.path("Pulumi.selfhosted.yaml"), SETTINGS);
     expect(status).toBe(1);
     expect(stderr).toContain(
-      "rejourney:projectName is another, and rejourney is what runs, with its data; nothing was changed.\n" +
-        "  Mend: set it back to rejourney in Pulumi.selfhosted.yaml",
+      "rejourney:projectName is another, but the deployed project is rejourney, with its data; nothing was changed.\n" +
+        "  Fix: set it back to rejourney in Pulumi.selfhosted.yaml",
     );
     expect(docker.up()).toBe(before);
   });
@@ -270,7 +270,7 @@ describe("a stack", () => {
     const names = ["JWT_SECRET", "JWT_SIGNING_KEY", "SMTP_PASS"];
     const rotate = (...args: string[]) => project.rejourney(["secrets", "rotate", ...args]);
     expect((await rotate("JWT_SECRET", "--yes")).stderr).toContain(
-      "The settings change more than secrets: rejourney-compose; nothing was changed.\n  Mend: npm run up first\n",
+      "The settings also change other resources: rejourney-compose; nothing was changed.\n  Fix: npm run up first\n",
     );
     setting(MEMORY);
     const withoutInput = await rotate(...names, "--yes");
@@ -278,7 +278,7 @@ describe("a stack", () => {
     expect(withoutInput.stderr).toContain("SMTP_PASS of standard input is empty");
     const nothing = await rotate("JWT_SECRET", "--finish");
     expect(nothing.status).toBe(1);
-    expect(nothing.stderr).toContain("Of JWT_SECRET no old value is kept; nothing was changed.");
+    expect(nothing.stderr).toContain("No old value of JWT_SECRET is kept; nothing was changed.");
     expect((await rotate("JWT")).status).toBe(2);
     expect(await project.secrets()).toEqual(secrets);
 
@@ -291,7 +291,7 @@ describe("a stack", () => {
       rotated: names,
       restarts: ["api", "ingest-worker", "alert-worker", "retention-worker"],
     });
-    expect(stderr).toContain("Warning: .env has no form for the new SMTP_PASS, and keeps the old one.");
+    expect(stderr).toContain("Warning: .env cannot hold the new SMTP_PASS; it keeps the old one.");
     const now = await project.secrets();
     const { JWT_SECRET, JWT_SIGNING_KEY } = now;
     for (const value of [JWT_SECRET, JWT_SIGNING_KEY]) {
@@ -306,9 +306,7 @@ describe("a stack", () => {
     writeFileSync(project.path(".env"), older);
     const { stderr: sync } = await project.rejourney(["secrets", "sync"]);
     for (const key of ["JWT_SECRET", "SMTP_PASS"])
-      expect(sync).toContain(
-        `${key} holds a value that was rotated away, so that it may be known to somebody.`,
-      );
+      expect(sync).toContain(`${key} is a value that was rotated away, so others may know it.`);
     expect(await project.secrets()).toEqual(now);
     for (const name of names) old[name] = secrets[name]!;
     secrets = now;
@@ -318,7 +316,7 @@ describe("a stack", () => {
   test("is not taken down unasked", async () => {
     const { status, stderr } = await project.rejourney(["down"]);
     expect(status).toBe(1);
-    expect(stderr).toContain("Nothing was changed. To go on without being asked: npm run down");
+    expect(stderr).toContain("Nothing was changed. To skip the prompt: npm run down");
     expect(docker.up()).toBeDefined();
   });
 

@@ -60,7 +60,7 @@ describe("secrets check", () => {
     expect(stdout).toMatch(/^JWT_SECRET +good$/m);
     expect(stdout).toMatch(/^STORAGE_ENCRYPTION_KEY +absent, will be generated$/m);
     expect(stdout).toMatch(/^SMTP_PASS +absent, optional$/m);
-    expect(stderr).toBe("Warning: THEME (.env line 2) is not known and is not used.\n");
+    expect(stderr).toBe("Warning: THEME (.env line 2) is unknown and is not used.\n");
     expect(stdout + stderr).not.toContain(GOOD);
   });
 
@@ -70,7 +70,7 @@ describe("secrets check", () => {
     writeFileSync(join(project, "Pulumi.selfhosted.yaml"), stack);
     const { status, stdout } = rejourney(["secrets", "check"], project);
     expect(status).toBe(0);
-    expect(stdout).toMatch(/^JWT_SECRET +encrypted, checked by the engine$/m);
+    expect(stdout).toMatch(/^JWT_SECRET +encrypted, checked during up$/m);
   });
 
   test.each([
@@ -118,9 +118,9 @@ describe("secrets check", () => {
   });
 
   test.each([
-    [["--env-file", "nowhere.env"], "nowhere.env is not there."],
+    [["--env-file", "nowhere.env"], "nowhere.env does not exist."],
     [["--env-file", "."], "cannot be read (EISDIR)."],
-    [["--stack", "nowhere"], "Pulumi.nowhere.yaml is not there."],
+    [["--stack", "nowhere"], "Pulumi.nowhere.yaml does not exist."],
   ])("with %j fails by a clear message", (args, message) => {
     const { status, stderr } = rejourney(["secrets", "check", ...args]);
     expect(status).toBe(1);
@@ -246,7 +246,7 @@ describe("of a cluster", () => {
       readFileSync(join(project, "Pulumi.prod.yaml"), "utf8") + external,
     );
     const { stdout } = rejourney(["secrets", "check", "--stack", "prod"], project);
-    expect(stdout).toMatch(/^POSTGRES_PASSWORD +absent, needed unless the stack has it$/m);
+    expect(stdout).toMatch(/^POSTGRES_PASSWORD +absent, required unless the stack has it$/m);
     expect(stdout).toMatch(/^S3_ACCESS_KEY_ID +absent, optional$/m);
     expect(stdout).toMatch(/^REDIS_PASSWORD +absent, will be generated$/m);
     expect(rejourney(["secrets", "generate", "--stack", "prod"], project).status).toBe(0);
@@ -297,7 +297,7 @@ describe("render", () => {
     const check = rejourney(["render", "--check"], project);
     expect(check.status).toBe(1);
     expect(check.stderr).toBe(
-      "Not what the program renders: docker-compose.selfhosted.yml, k8s/00-namespace.yml, k8s/05-ingest-worker.yml. Mend: npm run render\n",
+      "Out of date: docker-compose.selfhosted.yml, k8s/00-namespace.yml, k8s/05-ingest-worker.yml. Fix: npm run render\n",
     );
     expect(readFileSync(compose, "utf8")).toBe(before.join("\n"));
 

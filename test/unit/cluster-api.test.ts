@@ -65,7 +65,7 @@ describe("a kubeconfig", () => {
     [
       "that is not there",
       () => void vi.stubEnv("KUBECONFIG", join(folder, "missing")),
-      "the kubeconfig cannot be read: ENOENT",
+      "the kubeconfig is not readable: ENOENT",
     ],
     ["without a current context", () => void kubeconfig("https://a", ""), "there is no kubeconfig"],
     [
@@ -81,7 +81,7 @@ describe("a kubeconfig", () => {
         writeFileSync(join(folder, "config"), "users: [ token: the-token\n  : :");
         return undefined;
       },
-      "the kubeconfig cannot be read: ",
+      "the kubeconfig is not readable: ",
     ],
   ])("%s is told in one line, without what stands in it", (_, given, expected) => {
     const context = given();

@@ -12,7 +12,7 @@ describe("a command that is shown", () => {
     ["selfhosted", "pulumi cancel --yes", "npm run pulumi -- cancel --yes --stack selfhosted"],
     ["selfhosted", "secrets sync", "npx rejourney secrets sync"],
     ["prod", "secrets rotate JWT_SECRET", "npx rejourney secrets rotate JWT_SECRET --stack prod"],
-    // Node would take the option for its own, and end when the file is not there.
+    // Node would take the option for its own, and end when the file does not exist.
     [
       "prod",
       "secrets export --env-file in-use.env",

@@ -67,11 +67,11 @@ describe("the DNS records", () => {
   });
 
   test.each([
-    [there({ content: "198.51.100.7" }), "(A 198.51.100.7) that this stack has not made"],
-    [there({ type: "AAAA", content: "2001:db8::9" }), "(AAAA 2001:db8::9) that this stack has not made"],
+    [there({ content: "198.51.100.7" }), "(A 198.51.100.7) that this stack did not create"],
+    [there({ type: "AAAA", content: "2001:db8::9" }), "(AAAA 2001:db8::9) that this stack did not create"],
     [
       there({ type: "CNAME", content: "x.example.net", comment: "rejourney staging" }),
-      "(CNAME x.example.net) that this stack has not made",
+      "(CNAME x.example.net) that this stack did not create",
     ],
     [there({ proxied: false }), `for ${ADDRESS} that is not proxied`],
   ])("of others are not overwritten: %j", (record, problem) => {
@@ -141,7 +141,7 @@ describe("the stack prod", () => {
     );
     expect(pulumi.RunError.isInstance(error)).toBe(true);
     expect((error as Error).message).toBe(
-      "The DNS records are in the way; nothing was changed.\n  r.example.com has a record (A 198.51.100.7) that this stack has not made. Mend: at Cloudflare, point it to 203.0.113.10, where it is adopted, or remove it",
+      "DNS records conflict with this stack; nothing was changed.\n  r.example.com has a record (A 198.51.100.7) that this stack did not create. Fix: at Cloudflare, remove the record, or set it to 203.0.113.10, so that the stack adopts it",
     );
     expect(types.filter((type) => /kubernetes|dnsRecord/.test(type))).toEqual([]);
   });

@@ -67,7 +67,7 @@ describe("setup", () => {
     );
     expect(pulled.sort()).toEqual([...DATA, ...application].sort());
     expect(project.exists(OVERRIDE)).toBe(false);
-    expect(stdout).toBe(`Docker and the images are there. Next:
+    expect(stdout).toBe(`Docker and the images are installed. Next:
   npx rejourney secrets generate
   docker compose -f docker-compose.selfhosted.yml --env-file .env up -d --wait
 `);
@@ -83,7 +83,7 @@ describe("setup", () => {
   test("takes images made here where no release is named and no registry is within reach", async () => {
     const { status, stdout, stderr } = await setup({ pull: OUT_OF_REACH });
     expect(status).toBe(0);
-    expect(stderr).toContain(`The image registry of traefik:v3.5.4 cannot be reached: ${OUT_OF_REACH}`);
+    expect(stderr).toContain(`The image registry of traefik:v3.5.4 is unavailable: ${OUT_OF_REACH}`);
     expect(stderr).toContain("with a sample application in the place of Rejourney");
     expect(stdout).toContain(`
   echo REJOURNEY_RELEASE=sample >> .env
@@ -109,13 +109,19 @@ describe("setup", () => {
   });
 
   test.each([
-    ["a release", OUT_OF_REACH, () => release("1.4.0"), "traefik:v3.5.4", "the network; or name images"],
+    [
+      "a release",
+      OUT_OF_REACH,
+      () => release("1.4.0"),
+      "traefik:v3.5.4",
+      "check the network; or set rejourney:images",
+    ],
     [
       "an image",
       "connect: connection refused",
       () => setting("  rejourney:images: { traefik: traefik:v3.5.3 }\n"),
       "traefik:v3.5.3",
-      "the network; or name images",
+      "check the network; or set rejourney:images",
     ],
     ["a release", "manifest unknown", () => release("9.9.9"), "traefik:v3.5.4", "correct rejourney:release"],
     [
@@ -125,11 +131,11 @@ describe("setup", () => {
       "traefik:v3.5.4",
       "correct rejourney:release",
     ],
-  ])("puts nothing in the place of %s when the registry answers: %s", async (_, pull, given, image, mend) => {
+  ])("puts nothing in the place of %s when the registry answers: %s", async (_, pull, given, image, fix) => {
     given();
     const { status, stdout, stderr } = await setup({ pull });
     expect(status).toBe(1);
-    expect(stderr).toContain(`The image ${image} cannot be had: ${pull}\n  Mend: ${mend}`);
+    expect(stderr).toContain(`The image ${image} is not available: ${pull}\n  Fix: ${fix}`);
     expect(stderr).not.toContain("    at ");
     expect(stdout).toBe("");
     expect(project.exists(".rejourney")).toBe(false);
@@ -139,25 +145,25 @@ describe("setup", () => {
     setting("  rejourney:images: { redis: registry.test/redis:8.4.4 }\n");
     const { status, stderr } = await setup({ pull: OUT_OF_REACH, refused: "registry.test*" });
     expect(status).toBe(1);
-    expect(stderr).toContain("The image registry.test/redis:8.4.4 cannot be had");
+    expect(stderr).toContain("The image registry.test/redis:8.4.4 is not available");
   });
 
-  test("says what mends a Docker Engine elsewhere that does not answer, and starts none here", async () => {
+  test("says what fixes a Docker Engine elsewhere that does not answer, and starts none here", async () => {
     const { status, stderr } = await setup(
       { down: "connection refused" },
       { DOCKER_HOST: "ssh://node.test" },
     );
     expect(status).toBe(1);
     expect(stderr).toBe(
-      "No Docker Engine answers at ssh://node.test: connection refused. Mend: docker version\n",
+      "No Docker Engine answers at ssh://node.test: connection refused. Fix: docker version\n",
     );
   });
 
-  test("says what mends a user who may not use Docker Engine", async () => {
+  test("says what fixes a user who may not use Docker Engine", async () => {
     const { status, stderr } = await setup({ down: "permission denied while trying to connect" });
     expect(status).toBe(1);
     expect(stderr).toMatch(
-      /^This user may not use Docker Engine\. Mend: sudo usermod -aG docker \$USER, .*\n$/,
+      /^This user has no access to Docker Engine\. Fix: sudo usermod -aG docker \$USER, .*\n$/,
     );
   });
 

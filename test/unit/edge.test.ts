@@ -66,7 +66,7 @@ describe("the hosts", () => {
   ])("are reached by HTTPS alone, at its port: not %s", (env) => {
     const [key] = env.split("=");
     expect(() => kubernetesSettings({}, env)).toThrow(
-      `${key} is not a URL of the form https://host, without a port.\n    Mend: correct line 1 of .env, or remove it`,
+      `${key} is not a URL of the form https://host, without a port.\n    Fix: correct line 1 of .env, or remove it`,
     );
   });
 });
@@ -236,7 +236,7 @@ describe("the certificate", () => {
       });
       const one = await pem(hosts[0], { others: ["api.r.example.com"] });
       expect(problems(one.certificate, one.key, { traefikDashboard: {} })).toThrow(
-        "ORIGIN_CERTIFICATE does not bear ingest.r.example.com, traefik.r.example.com.\n    Mend: make one at Cloudflare",
+        "ORIGIN_CERTIFICATE does not cover ingest.r.example.com, traefik.r.example.com.\n    Fix: create one at Cloudflare",
       );
     });
 

@@ -87,7 +87,5 @@ describe("the engine", () => {
 
 test("a command of the engine that was stopped is told in words", async () => {
   const stopped = execa("/bin/sh", ["-c", "kill -INT $$"]);
-  await expect(inWords(stopped)).rejects.toThrow(
-    "This was stopped before its end. The same command goes on from here.",
-  );
+  await expect(inWords(stopped)).rejects.toThrow("This was interrupted. The same command resumes from here.");
 });

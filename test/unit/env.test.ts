@@ -47,7 +47,7 @@ describe("an .env file", () => {
       "G11",
     ]);
     expect(problems).toEqual([
-      { key: ".env line 12", what: "is not of the form KEY=value", mend: "correct line 12 of .env" },
+      { key: ".env line 12", what: "is not of the form KEY=value", fix: "correct line 12 of .env" },
     ]);
   });
 

@@ -25,19 +25,23 @@ describe("a Docker host", () => {
   });
 
   test.each<[Partial<Host>, string, string]>([
-    [{ os: "windows" }, "system", "is windows; containers of Linux are run"],
-    [{ architecture: "armv7l" }, "processor", "is armv7l; there are images for x86-64 and arm64"],
-    [{ memoryBytes: 1 * GIB }, "memory", "is 1.0 GiB; 2 GiB is the least"],
-    [{ freeBytes: 4.9 * GIB }, "disk", "has 4.9 GiB free where Docker keeps its data; 5 GiB is the least"],
+    [{ os: "windows" }, "system", "is windows; the containers need Linux"],
+    [{ architecture: "armv7l" }, "processor", "is armv7l; the images support x86-64 and arm64"],
+    [{ memoryBytes: 1 * GIB }, "memory", "is 1.0 GiB; at least 2 GiB is required"],
+    [
+      { freeBytes: 4.9 * GIB },
+      "disk",
+      "has 4.9 GiB free where Docker keeps its data; at least 5 GiB is required",
+    ],
     [
       { freeBytes: 0.5 * GIB, isNew: false },
       "disk",
-      "has 0.5 GiB free where Docker keeps its data; 1 GiB is the least",
+      "has 0.5 GiB free where Docker keeps its data; at least 1 GiB is required",
     ],
-    [{ clockAhead: 61 }, "clock", "is 61 s fast, so that certificates would not hold"],
-    [{ clockAhead: -86400 }, "clock", "is 86400 s slow, so that certificates would not hold"],
+    [{ clockAhead: 61 }, "clock", "is 61 s fast, so certificates would be invalid"],
+    [{ clockAhead: -86400 }, "clock", "is 86400 s slow, so certificates would be invalid"],
   ])("with %o is refused", (more, key, what) => {
-    expect(hostProblems({ ...GOOD, ...more })).toEqual([{ key, what, mend: expect.any(String) as string }]);
+    expect(hostProblems({ ...GOOD, ...more })).toEqual([{ key, what, fix: expect.any(String) as string }]);
   });
 
   test("that has several faults is told all of them", () => {
@@ -48,7 +52,7 @@ describe("a Docker host", () => {
   test("that is small is warned of", () => {
     expect(hostWarnings(GOOD, 4 * GIB)).toEqual([]);
     expect(hostWarnings({ ...GOOD, cores: 1 }, 4.75 * GIB)).toEqual([
-      "the Docker host has 1 processor core; 2 are advised.",
+      "the Docker host has 1 processor core; 2 are recommended.",
       "the Docker host has 4.0 GiB of memory; the limits of the services add up to 4.8 GiB.",
     ]);
   });

@@ -198,13 +198,9 @@ describe("a pull request", () => {
   }
 
   test.each([
-    ["of a fork", { UNTRUSTED: "true", PULUMI_BACKEND_URL: "s3://state" }, "comes from a fork or from a bot"],
-    ["without a shared state", { PULUMI_BACKEND_URL: "" }, "lies on the disk of whoever runs it"],
-    [
-      "with a state in a folder",
-      { PULUMI_BACKEND_URL: "file:///tmp/x" },
-      "lies on the disk of whoever runs it",
-    ],
+    ["of a fork", { UNTRUSTED: "true", PULUMI_BACKEND_URL: "s3://state" }, "comes from a fork or a bot"],
+    ["without a shared state", { PULUMI_BACKEND_URL: "" }, "is on a local disk"],
+    ["with a state in a folder", { PULUMI_BACKEND_URL: "file:///tmp/x" }, "is on a local disk"],
   ])("%s is compared by its rendered files, and the comment says why", async (_, env, why) => {
     const { status, stderr } = await run(env);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
@@ -223,7 +219,7 @@ describe("a pull request", () => {
     const before = structuredClone(github.comments);
     const { status, stderr } = await run({ PULUMI_BACKEND_URL: "nothing://here" });
     expect(status).toBe(1);
-    expect(stderr).toContain("The backend cannot be read:");
+    expect(stderr).toContain("The backend is unavailable:");
     expect(github.comments).toEqual(before);
   });
 });

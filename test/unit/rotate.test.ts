@@ -39,19 +39,19 @@ describe("a rotation", () => {
   };
 
   test.each<[SecretName[], string]>([
-    [["ORIGIN_PRIVATE_KEY"], "A certificate and its key are replaced together"],
-    [["JWT_SECRET", "STORAGE_ENCRYPTION_KEY"], "STORAGE_ENCRYPTION_KEY is rotated by itself"],
-    [["REDIS_PASSWORD", "POSTGRES_PASSWORD"], "REDIS_PASSWORD is rotated by itself"],
-    [["S3_SECRET_ACCESS_KEY"], "The provider's S3 keys are a pair"],
+    [["ORIGIN_PRIVATE_KEY"], "A certificate and its key can only change together"],
+    [["JWT_SECRET", "STORAGE_ENCRYPTION_KEY"], "STORAGE_ENCRYPTION_KEY must be rotated alone"],
+    [["REDIS_PASSWORD", "POSTGRES_PASSWORD"], "REDIS_PASSWORD must be rotated alone"],
+    [["S3_SECRET_ACCESS_KEY"], "The S3 keys of a provider can only change together"],
   ])("of %j is refused", (names, what) => {
     expect(told(names, kubernetesSettings())).toMatch(
-      new RegExp(`^${what}; nothing was changed\\.\\n {2}Mend: .*(--stack prod|prod)$`),
+      new RegExp(`^${what}; nothing was changed\\.\\n {2}Fix: .*(--stack prod|prod)$`),
     );
   });
 
   test("of what is not in use is refused", () => {
     expect(told(["SMTP_PASS", "JWT_SECRET"], dockerSettings(), undefined, { ...ALL, SMTP_PASS: "" })).toBe(
-      "SMTP_PASS: not in use; nothing was changed.\n  Mend: add it to .env, then: npm run up",
+      "SMTP_PASS: not in use; nothing was changed.\n  Fix: add it to .env, then: npm run up",
     );
   });
 
@@ -75,8 +75,8 @@ describe("a rotation", () => {
 
   test("that was ended in the middle is named to all else", () => {
     expect(() => needNoOpenRotation(state({ open: open("POSTGRES_PASSWORD", false) }), "prod")).toThrow(
-      "The rotation of POSTGRES_PASSWORD that began at 2026-01-02T03:04:05.678Z is not through; nothing was changed.\n" +
-        "  Mend: npx rejourney secrets rotate POSTGRES_PASSWORD --stack prod",
+      "The rotation of POSTGRES_PASSWORD that began at 2026-01-02T03:04:05.678Z is not finished; nothing was changed.\n" +
+        "  Fix: npx rejourney secrets rotate POSTGRES_PASSWORD --stack prod",
     );
     for (const output of [{ open: open("STORAGE_ENCRYPTION_KEY", true) }, {}, undefined])
       expect(() => needNoOpenRotation(state(output), "prod")).not.toThrow();
@@ -107,7 +107,7 @@ describe("a value that was rotated away", () => {
       refuseRetired(twice, values, { hashKey: "key", stack: "prod" });
     expect(refused({ JWT_SECRET: "new", JWT_SIGNING_KEY: "old" })).not.toThrow();
     expect(refused({ JWT_SECRET: "old" })).toThrow(
-      /^1 problem in the settings; nothing was changed\.\n {2}JWT_SECRET holds a value that was rotated away, so that it may be known to somebody\.\n/,
+      /^1 problem in the settings; nothing was changed\.\n {2}JWT_SECRET is a value that was rotated away, so others may know it\.\n/,
     );
   });
 });

@@ -8,7 +8,7 @@ const faults = (name: SecretName, value: string) =>
   secretProblems({ [name]: { value, place: ".env line 1" } }, "selfhosted").map(({ what }) => what);
 
 const KEYS = SECRET_NAMES.filter((name) => SECRETS[name].strength === "key");
-const PREDICTABLE = "is repeated or sequential, so it can be guessed";
+const PREDICTABLE = "is repetitive or sequential, so it can be guessed";
 
 test("the keys are these four", () => {
   expect(KEYS).toEqual(["JWT_SECRET", "JWT_SIGNING_KEY", "INGEST_HMAC_SECRET", "STORAGE_ENCRYPTION_KEY"]);
@@ -18,8 +18,8 @@ test("the keys are these four", () => {
 const EVERY: [value: string, what: string][] = [
   ["", "is empty"],
   ["   ", "is empty"],
-  [`${GOOD}\n`, "has a line break or another control character in it"],
-  [`${GOOD.slice(0, 60)}\u0000abc`, "has a line break or another control character in it"],
+  [`${GOOD}\n`, "contains a line break or another control character"],
+  [`${GOOD.slice(0, 60)}\u0000abc`, "contains a line break or another control character"],
   [` ${GOOD}`, "begins or ends with a space"],
   [`${GOOD} `, "begins or ends with a space"],
   ["generate_with_openssl_rand_hex_32", "is a placeholder"],
@@ -35,7 +35,7 @@ const LINES: SecretName[] = ["ORIGIN_CERTIFICATE", "ORIGIN_PRIVATE_KEY"];
 
 describe.each(LINES)("%s, in PEM,", (name) => {
   const thing = name === "ORIGIN_CERTIFICATE" ? "a certificate" : "a private key";
-  const not = `is not ${thing} in PEM; in .env its lines stand between single quotes`;
+  const not = `is not ${thing} in PEM; in .env, put its lines between single quotes`;
   test.each(EVERY)("refuses %j", (value, what) => {
     expect(faults(name, value)).toEqual([/empty|placeholder/.test(what) ? what : not]);
   });
@@ -67,10 +67,13 @@ test("TRAEFIK_DASHBOARD_PASSWORD is not cut in silence", () => {
 
 describe("STORAGE_ENCRYPTION_KEY, exactly 64 hex digits,", () => {
   test.each([
-    [GOOD.slice(1), "needs exactly 64 hex digits"],
-    [`${GOOD}0`, "needs exactly 64 hex digits"],
-    [`g${GOOD.slice(1)}`, "has other characters than hex digits; 64 are needed"],
-    ["n3DdnvMTgEvXcHRJ5m0fWZ9sQb1yKaLu2Ip7oAtE8xk=", "has other characters than hex digits; 64 are needed"],
+    [GOOD.slice(1), "must have exactly 64 hex digits"],
+    [`${GOOD}0`, "must have exactly 64 hex digits"],
+    [`g${GOOD.slice(1)}`, "contains characters other than hex digits; it must have 64 hex digits"],
+    [
+      "n3DdnvMTgEvXcHRJ5m0fWZ9sQb1yKaLu2Ip7oAtE8xk=",
+      "contains characters other than hex digits; it must have 64 hex digits",
+    ],
     ["0".repeat(64), PREDICTABLE],
     ["0123456789abcdef".repeat(4), PREDICTABLE],
     [GOOD.slice(0, 32).repeat(2), PREDICTABLE],
@@ -121,23 +124,23 @@ test("two keys alike are named, in either case, and the value never", () => {
   expect(JSON.stringify(problems).toLowerCase()).not.toContain(GOOD);
 });
 
-test("the mend follows from where the value stands, and warns where data depends on it", () => {
-  const mend = (name: SecretName, value: string, place: string) =>
-    secretProblems({ [name]: { value, place } }, "selfhosted")[0]?.mend;
-  expect(mend("JWT_SECRET", "", ".env line 4")).toBe("npx rejourney secrets generate");
-  expect(mend("JWT_SECRET", "short", ".env line 4")).toBe(
+test("the fix follows from where the value stands, and warns where data depends on it", () => {
+  const fix = (name: SecretName, value: string, place: string) =>
+    secretProblems({ [name]: { value, place } }, "selfhosted")[0]?.fix;
+  expect(fix("JWT_SECRET", "", ".env line 4")).toBe("npx rejourney secrets generate");
+  expect(fix("JWT_SECRET", "short", ".env line 4")).toBe(
     "empty the value (.env line 4), then: npx rejourney secrets generate",
   );
-  expect(mend("JWT_SECRET", "short", "rejourney:JWT_SECRET")).toBe(
-    "npm run pulumi -- config rm rejourney:JWT_SECRET --stack selfhosted (one is generated)",
+  expect(fix("JWT_SECRET", "short", "rejourney:JWT_SECRET")).toBe(
+    "npm run pulumi -- config rm rejourney:JWT_SECRET --stack selfhosted (a new one is generated)",
   );
   const ofProd = secretProblems({ JWT_SECRET: { value: "", place: "prod.env line 1" } }, "prod");
-  expect(ofProd[0]?.mend).toBe("npx rejourney secrets generate --stack prod");
-  expect(mend("SMTP_PASS", "", ".env line 4")).toBe(
-    "give it the value from its provider (.env line 4), or remove it",
+  expect(ofProd[0]?.fix).toBe("npx rejourney secrets generate --stack prod");
+  expect(fix("SMTP_PASS", "", ".env line 4")).toBe(
+    "set it to the value from its provider (.env line 4), or remove it",
   );
-  expect(mend("STORAGE_ENCRYPTION_KEY", "short", ".env line 4")).toBe(
-    "give back the value in use; where there is no data yet: " +
+  expect(fix("STORAGE_ENCRYPTION_KEY", "short", ".env line 4")).toBe(
+    "put back the value in use; if there is no data yet: " +
       "empty the value (.env line 4), then: npx rejourney secrets generate",
   );
 });

@@ -52,7 +52,7 @@ describe("the report of a service", () => {
     const containers = [container({ restarts: 2 }), container({ restarts: 1, state: "exited" })];
     const services = { api: service("api:1", { scale: 2 }), "ingest-worker": service("api:1") };
     expect(table(report(project(services), containers))).toBe(
-      "  api            ! exited  (started again 3 times)\n  ingest-worker  ! missing\n",
+      "  api            ! exited  (restarted 3 times)\n  ingest-worker  ! missing\n",
     );
   });
 });

@@ -104,7 +104,7 @@ describe("problems", () => {
     ]);
   });
 
-  test("come all at once, each with its key, its fault and its mend, and no value", () => {
+  test("come all at once, each with its key, its fault and its fix, and no value", () => {
     const config = {
       domian: "x.example.com",
       domain: "no domain",
@@ -127,39 +127,39 @@ describe("problems", () => {
     expect(errorOf(() => dockerSettings(config, env)).message).toBe(
       `17 problems in the settings; nothing was changed.
   JWT_SECRT is unknown (did you mean JWT_SECRET?).
-    Mend: rename JWT_SECRT in line 5 of .env to JWT_SECRET, or remove it
+    Fix: rename JWT_SECRT in line 5 of .env to JWT_SECRET, or remove it
   SMTP_PASSWORD is unknown (did you mean SMTP_PASS?).
-    Mend: rename SMTP_PASSWORD in line 6 of .env to SMTP_PASS, or remove it
-  REJOURNEY_RELEASE is \`latest\`, which is another release tomorrow; give an exact tag.
-    Mend: correct line 10 of .env
+    Fix: rename SMTP_PASSWORD in line 6 of .env to SMTP_PASS, or remove it
+  REJOURNEY_RELEASE is \`latest\`, which changes; set an exact tag.
+    Fix: correct line 10 of .env
   rejourney:images.api has the tag \`latest\`, which is not exact.
-    Mend: correct it in Pulumi.selfhosted.yaml
+    Fix: correct it in Pulumi.selfhosted.yaml
   rejourney:domain is not a host name such as rejourney.example.com.
-    Mend: correct it in Pulumi.selfhosted.yaml
+    Fix: correct it in Pulumi.selfhosted.yaml
   rejourney:httpPort is not a port number (1 to 65535).
-    Mend: correct it in Pulumi.selfhosted.yaml
+    Fix: correct it in Pulumi.selfhosted.yaml
   rejourney:services.ingest-worker.memory is not a memory size such as 512M or 2G.
-    Mend: correct it in Pulumi.selfhosted.yaml
+    Fix: correct it in Pulumi.selfhosted.yaml
   rejourney:domian is unknown (did you mean domain?).
-    Mend: rename it to domain in Pulumi.selfhosted.yaml, or remove it
+    Fix: rename it to domain in Pulumi.selfhosted.yaml, or remove it
   JWT_SECRET is a placeholder.
-    Mend: empty the value (.env line 2), then: npx rejourney secrets generate
+    Fix: empty the value (.env line 2), then: npx rejourney secrets generate
   JWT_SIGNING_KEY is shorter than 32 bytes.
-    Mend: empty the value (.env line 3), then: npx rejourney secrets generate
-  INGEST_HMAC_SECRET is repeated or sequential, so it can be guessed.
-    Mend: empty the value (.env line 4), then: npx rejourney secrets generate
+    Fix: empty the value (.env line 3), then: npx rejourney secrets generate
+  INGEST_HMAC_SECRET is repetitive or sequential, so it can be guessed.
+    Fix: empty the value (.env line 4), then: npx rejourney secrets generate
   STORAGE_ENCRYPTION_KEY is empty.
-    Mend: give back the value in use; where there is no data yet: npx rejourney secrets generate
+    Fix: put back the value in use; if there is no data yet: npx rejourney secrets generate
   POSTGRES_USER is not a plain PostgreSQL name (a-z, 0-9 and _).
-    Mend: correct line 9 of .env, or remove it
+    Fix: correct line 9 of .env, or remove it
   PUBLIC_API_URL is not a URL of the form https://host[:port].
-    Mend: correct line 7 of .env, or remove it
+    Fix: correct line 7 of .env, or remove it
   S3_BUCKET is missing; S3_ENDPOINT names an external S3.
-    Mend: add S3_BUCKET to .env, or remove S3_ENDPOINT to use the built-in S3
+    Fix: add S3_BUCKET to .env, or remove S3_ENDPOINT to use the built-in S3
   S3_ACCESS_KEY_ID is missing; S3_ENDPOINT names an external S3.
-    Mend: add S3_ACCESS_KEY_ID to .env, or remove S3_ENDPOINT to use the built-in S3
+    Fix: add S3_ACCESS_KEY_ID to .env, or remove S3_ENDPOINT to use the built-in S3
   S3_SECRET_ACCESS_KEY is missing; S3_ENDPOINT names an external S3.
-    Mend: add S3_SECRET_ACCESS_KEY to .env, or remove S3_ENDPOINT to use the built-in S3`,
+    Fix: add S3_SECRET_ACCESS_KEY to .env, or remove S3_ENDPOINT to use the built-in S3`,
     );
   });
 
@@ -168,10 +168,7 @@ describe("problems", () => {
     [{ acmeEmail: "me" }, "rejourney:acmeEmail is not an e-mail address"],
     [{ httpPort: "80 80" }, "rejourney:httpPort is not a port number (1 to 65535)"],
     [{ release: "a b" }, "rejourney:release is not a tag such as 1.4.0"],
-    [
-      { release: 1.1 },
-      "rejourney:release is a number for YAML, which drops zeros at its end; put it in quotes",
-    ],
+    [{ release: 1.1 }, "rejourney:release is a number in YAML, which drops trailing zeros; put it in quotes"],
     [{ variables: { SMTP_PORT: 0 } }, "SMTP_PORT is not a port number (1 to 65535)"],
     [{ data: { postgres: { replicas: 2 } } }, "rejourney:data.postgres.replicas is unknown"],
     [{ target: "kubernetes" }, "rejourney:domain is missing"],
@@ -186,7 +183,7 @@ describe("problems", () => {
     [{ variables: { JWT_SECRET: GOOD } }, "rejourney:variables.JWT_SECRET is secret"],
     [{ variables: { SMTP_HOTS: "x" } }, "rejourney:variables.SMTP_HOTS is unknown (did you mean SMTP_HOST?)"],
     [{ JWT_SECRET: { a: 1 } }, "JWT_SECRET is shorter than 32 bytes"],
-    [{ target: "nomad" }, "rejourney:target is neither docker nor kubernetes"],
+    [{ target: "nomad" }, "rejourney:target must be docker or kubernetes"],
   ])("of the stack's file: %j", (config, problem) => {
     expect(problemsOf(config)).toEqual([problem]);
   });
@@ -212,14 +209,14 @@ describe("problems", () => {
 
 test("an unknown key of no resemblance is a warning", () => {
   expect(dockerSettings({}, "EDITOR_THEME=dark\nJWT_SECRET_OLD=x").warnings).toEqual([
-    "EDITOR_THEME (.env line 1) is not known and is not used.",
-    "JWT_SECRET_OLD (.env line 2) is not known and is not used.",
+    "EDITOR_THEME (.env line 1) is unknown and is not used.",
+    "JWT_SECRET_OLD (.env line 2) is unknown and is not used.",
   ]);
 });
 
 test("a connection string in .env is for docker compose alone, and the warning says so", () => {
   expect(dockerSettings({}, "REDIS_URL=redis://:hidden@redis:6379/0").warnings).toEqual([
-    "REDIS_URL (.env line 1) is for docker compose --env-file alone; here it follows from the password.",
+    "REDIS_URL (.env line 1) is only for docker compose --env-file; this program derives it from the password.",
   ]);
 });
 
@@ -258,8 +255,8 @@ describe("a cluster", () => {
     });
     const problems = errorOf(() => kubernetesSettings({}, "S3_ENDPOINT=https://s3.example.com")).problems;
     expect(problems.map(({ key }) => key)).toEqual(["S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"]);
-    expect(problems[0]!.mend).toBe(
-      "add S3_BUCKET to .env, or remove S3_ENDPOINT to have the table storage_endpoints alone",
+    expect(problems[0]!.fix).toBe(
+      "add S3_BUCKET to .env, or remove S3_ENDPOINT to use only the table storage_endpoints",
     );
   });
 
@@ -399,6 +396,6 @@ describe("a cluster", () => {
 
 test("a stack that there is not is told of", () => {
   expect(errorOf(() => fileInput("nowhere")).problems).toEqual([
-    { key: "Pulumi.nowhere.yaml", what: "is not there", mend: "name an existing stack by --stack" },
+    { key: "Pulumi.nowhere.yaml", what: "does not exist", fix: "name an existing stack with --stack" },
   ]);
 });

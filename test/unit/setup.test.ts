@@ -71,7 +71,7 @@ describe("a download", () => {
   ])("with %s is thrown away", async (_, change) => {
     published = change(published);
     await expect(get("tool.tar.gz")).rejects.toThrow(
-      "tool.tar.gz does not match its published checksum; it was thrown away.",
+      "tool.tar.gz does not match its published checksum, so it was deleted.",
     );
     expect(left()).toEqual([]);
   });

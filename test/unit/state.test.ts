@@ -12,7 +12,7 @@ import { hostname, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { settleLocks } from "../../cli/state/lock.ts";
-import { mendState } from "../../cli/state/repair.ts";
+import { repairState } from "../../cli/state/repair.ts";
 
 let state: string;
 let told: string;
@@ -45,7 +45,7 @@ describe("a lock", () => {
     const path = lock(2 ** 22 + 1); // beyond the largest process id of Linux
     await settleLocks(state, "selfhosted");
     expect([existsSync(path), existsSync(`${path}.attrs`)]).toEqual([false, false]);
-    expect(told).toMatch(/^Removing the lock of a run that is dead \(process \d+\)\.\n$/);
+    expect(told).toMatch(/^Removing the lock of a run that no longer exists \(process \d+\)\.\n$/);
   });
 
   test("whose process id now belongs to another program is removed", async () => {
@@ -62,14 +62,14 @@ describe("a lock", () => {
     expect(engine.exitCode).toBe(0);
     expect(existsSync(path)).toBe(false);
     expect(told).toContain(
-      `Another run (process ${engine.pid}) works on this stack; waiting for it to end …`,
+      `Another run (process ${engine.pid}) is changing this stack; waiting for it to end …`,
     );
   });
 
   test("of another host stops the run, and stays", async () => {
     const path = lock(1, "elsewhere");
     await expect(settleLocks(state, "selfhosted")).rejects.toThrow(
-      "ops on elsewhere holds the state since 2026-01-01T00:00:00Z; nothing was changed.",
+      "ops on elsewhere has locked the state since 2026-01-01T00:00:00Z; nothing was changed.",
     );
     expect(existsSync(path)).toBe(true);
   });
@@ -88,9 +88,11 @@ describe("a state that was cut off", () => {
   test.each(["", '{"version":'])("as %j is taken from its last copy", (text) => {
     write(stack(), text);
     write(`${stack()}.bak`, WHOLE);
-    mendState(state, "selfhosted");
+    repairState(state, "selfhosted");
     expect(readFileSync(stack(), "utf8")).toBe(WHOLE);
-    expect(told).toBe("The state was cut off when a run was ended; going on from its last copy.\n");
+    expect(told).toBe(
+      "The state file is incomplete because a run was interrupted; resuming from its last copy.\n",
+    );
   });
 
   test.each([
@@ -99,14 +101,14 @@ describe("a state that was cut off", () => {
   ])("%s is left as it is", (_, text, copy) => {
     write(stack(), text);
     write(`${stack()}.bak`, copy);
-    mendState(state, "selfhosted");
+    repairState(state, "selfhosted");
     expect(readFileSync(stack(), "utf8")).toBe(text);
     expect(told).toBe("");
   });
 
   test("loses the attributes that are cut off, and keeps the others", () => {
     const [cut, whole] = [write(`${stack()}.attrs`, "{"), write(file("meta.yaml.attrs"), "{}")];
-    mendState(state, "selfhosted");
+    repairState(state, "selfhosted");
     expect([existsSync(cut), existsSync(whole)]).toEqual([false, true]);
   });
 });

@@ -64,7 +64,7 @@ describe("a plan", () => {
         contentsOf(kubernetesSettings(config), having(values), "key");
         return [];
       } catch (error) {
-        return (error as SettingsError).problems.map(({ key, mend }) => [key, mend]);
+        return (error as SettingsError).problems.map(({ key, fix }) => [key, fix]);
       }
     };
     expect(missing({})).toEqual([]);

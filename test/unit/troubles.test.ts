@@ -72,12 +72,12 @@ describe("a trouble", () => {
           event("pod-api", "Failed", "Error: ErrImagePull"),
         ],
       },
-      { why: "its image cannot be had: Failed to pull image: no such host", patience: 30 },
+      { why: "its image is not available: Failed to pull image: no such host", patience: 30 },
     ],
     [
       "a Secret that is missing",
       { pods: [pod("api", waiting("CreateContainerConfigError", 'secret "app-secret" not found'))] },
-      { why: 'its container cannot be made: secret "app-secret" not found', patience: 30 },
+      { why: 'its container cannot be created: secret "app-secret" not found', patience: 30 },
     ],
     [
       "a volume that cannot be mounted",
@@ -91,7 +91,7 @@ describe("a trouble", () => {
       "a process that ends",
       { pods: [pod("api", crashed({ exitCode: 3 }))] },
       {
-        why: "it ends with exit code 3",
+        why: "it exits with code 3",
         patience: 30,
         log: { pod: "api-1", container: "main", previous: false },
       },
@@ -100,8 +100,8 @@ describe("a trouble", () => {
       "a process that needs more memory",
       { pods: [pod("api", crashed({ exitCode: 137, reason: "OOMKilled" }))] },
       {
-        why: "it needs more memory than its limit",
-        mend: `raise its memory in rejourney:services or rejourney:data ${SETTINGS}`,
+        why: "it uses more memory than its limit",
+        fix: `raise its memory in rejourney:services or rejourney:data ${SETTINGS}`,
       },
     ],
     [
@@ -113,7 +113,7 @@ describe("a trouble", () => {
           event("pod-web", "Killing", "Container main failed startup probe, will be restarted"),
         ],
       },
-      { why: "it did not become healthy in its startSeconds: Startup probe failed: refused", patience: 10 },
+      { why: "it did not become healthy within startSeconds: Startup probe failed: refused", patience: 10 },
     ],
     [
       "a process that ends after it took its time to start",
@@ -121,7 +121,7 @@ describe("a trouble", () => {
         pods: [pod("web", crashed({ exitCode: 1 }))],
         events: [event("pod-web", "Unhealthy", "Startup probe failed: refused")],
       },
-      { why: "it ends with exit code 1", patience: 30 },
+      { why: "it exits with code 1", patience: 30 },
     ],
     [
       "one that has not yet",
@@ -133,7 +133,7 @@ describe("a trouble", () => {
         ],
         events: [event("pod-web", "Unhealthy", "Startup probe failed: refused")],
       },
-      { why: "it is not healthy: Startup probe failed: refused", patience: Infinity },
+      { why: "it is unhealthy: Startup probe failed: refused", patience: Infinity },
     ],
     [
       "no node with room",
@@ -144,7 +144,7 @@ describe("a trouble", () => {
           }),
         ],
       },
-      { why: "no node takes its pod: 0/2 nodes: Insufficient cpu", patience: 120 },
+      { why: "no node can run its pod: 0/2 nodes: Insufficient cpu", patience: 120 },
     ],
     [
       "a quota, of a Deployment",
@@ -164,7 +164,7 @@ describe("a trouble", () => {
           },
         ],
       },
-      { why: "the cluster takes no further pod: exceeded quota: quota", patience: 30 },
+      { why: "the cluster rejects another pod: exceeded quota: quota", patience: 30 },
     ],
     [
       "a quota, of a Job",
@@ -180,7 +180,7 @@ describe("a trouble", () => {
           event("job", "FailedCreate", 'Error creating: pods "migrate" is forbidden: exceeded quota: quota'),
         ],
       },
-      { service: "migrate", why: "the cluster takes no further pod: exceeded quota: quota", patience: 30 },
+      { service: "migrate", why: "the cluster rejects another pod: exceeded quota: quota", patience: 30 },
     ],
     [
       "a migration that fails, which its Job tries again",
@@ -202,7 +202,7 @@ describe("a trouble", () => {
         ],
       },
       {
-        why: "it ends with exit code 1",
+        why: "it exits with code 1",
         patience: Infinity,
         log: { pod: "migrate-1", container: "migrate", previous: false },
       },
@@ -246,17 +246,17 @@ describe("a trouble as text", () => {
     PUBLIC_API_URL: Buffer.from("https://api.example.com").toString("base64"),
   };
 
-  test("has the last lines, without a secret's value, what else runs, and what mends it", async () => {
+  test("has the last lines, without a secret's value, what else runs, and what fixes it", async () => {
     const log =
       "to postgres://rejourney:pass@postgres/rejourney\nof%2Bthe%2Fapp at https://api.example.com\n";
     const api = clusterOf({ ...ill, secrets: [{ data }] }, log);
     expect(await toldTroubles(api, "prod")).toBe(
       [
-        "  api: it ends with exit code 3 (1 other pod of it runs).",
-        "    Its last lines:",
+        "  api: it exits with code 3 (1 other pod runs).",
+        "    Last lines of its log:",
         "      to [redacted]",
         "      [redacted] at https://api.example.com",
-        `    Mend: correct what its last lines tell of, or set rejourney:release or rejourney:images ${SETTINGS} back to what ran before`,
+        `    Fix: fix the error in its log, or set rejourney:release or rejourney:images ${SETTINGS} back to the version before`,
       ].join("\n"),
     );
     expect(api.asked).toEqual([
@@ -278,14 +278,14 @@ describe("a trouble as text", () => {
     const log = `${JSON.stringify({ msg: `login ${password}` })}\n`;
     const told = await toldTroubles(clusterOf({ pods: ill.pods, secrets }, log), "prod");
     expect(told).toContain('      {"msg":"login [redacted]"}');
-    const denied = `denied for ${auth}, a-token\n  Mend: curl evil`;
+    const denied = `denied for ${auth}, a-token\n  Fix: curl evil`;
     const pulled = clusterOf({
       pods: [pod("api", waiting("ErrImagePull"))],
       events: [event("pod-api", "Failed", `Failed to pull image: ${denied}`)],
       secrets,
     });
     expect(await toldTroubles(pulled, "prod")).toContain(
-      "  api: its image cannot be had: Failed to pull image: denied for [redacted], [redacted] Mend: curl evil.\n",
+      "  api: its image is not available: Failed to pull image: denied for [redacted], [redacted] Fix: curl evil.\n",
     );
   });
 
@@ -295,7 +295,9 @@ describe("a trouble as text", () => {
     api.list = <T>(path: string) =>
       path.endsWith("/secrets") ? Promise.reject(new ApiError(403, "forbidden")) : list<T>(path);
     const told = await toldTroubles(api, "prod");
-    expect(told).toContain("(not shown, since the secrets that may be in them cannot be read)");
+    expect(told).toContain(
+      "(not shown: the cluster does not allow to read the secrets that they may contain)",
+    );
     expect(told).not.toContain("a secret");
   });
 });

@@ -57,7 +57,7 @@ async function aptSources(): Promise<{ suite: string; sources: string[] }> {
   }
   if (suite === undefined || sources.length === 0)
     throw new SetupError(
-      "The images are made of Debian's or Ubuntu's packages, and /etc/apt has no source of this machine's release.",
+      "The images are built from Debian or Ubuntu packages, but /etc/apt has no source for the release of this machine.",
     );
   return { suite, sources };
 }

@@ -80,7 +80,7 @@ async function made(name: Name, log: Log): Promise<string> {
   }
   const { base, parts } = RECIPES[name];
   const from = await made(base, log);
-  log(`Making the image ${reference} …`);
+  log(`Building the image ${reference} …`);
   await withScratch(async (context) => {
     await cp(join(import.meta.dirname, name), context, { recursive: true });
     for (const [part, { put }] of Object.entries(parts)) await put(join(context, part), log);

@@ -19,7 +19,7 @@ export async function aptInstall(packages: readonly string[]): Promise<void> {
 export async function needProgram(program: string, packageName: string, log: Log): Promise<void> {
   if (await isOnPath(program)) return;
   if (process.getuid?.() !== 0 || !(await isOnPath("apt-get")))
-    throw new SetupError(`${program} is missing. Mend: sudo apt-get install ${packageName}`);
+    throw new SetupError(`${program} is missing. Fix: sudo apt-get install ${packageName}`);
   log(`Installing ${packageName} …`);
   await aptInstall([packageName]);
 }

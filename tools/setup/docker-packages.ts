@@ -16,24 +16,24 @@ const DISTRIBUTION = ["docker.io", "iptables"];
 
 /**
  * Installs Docker Engine from Docker's own repository for Debian and Ubuntu, or from the distribution's packages where
- * that one cannot be reached. Throws with what mends it where this may not, or somebody says no.
+ * that one cannot be reached. Throws with what fixes it where this may not, or somebody says no.
  */
 export async function installDocker(
   log: Log,
   confirm: (question: string) => Promise<boolean>,
 ): Promise<void> {
   const problem = "Docker Engine is not installed";
-  const mend = "Mend: install it (docs.docker.com/engine/install), then run the same command again";
-  if (process.getuid?.() !== 0) throw new SetupError(`${problem}, and this user may not install it. ${mend}`);
+  const fix = "Fix: install it (docs.docker.com/engine/install), then retry";
+  if (process.getuid?.() !== 0) throw new SetupError(`${problem}, and this user cannot install it. ${fix}`);
   if (!existsSync("/usr/bin/apt-get"))
-    throw new SetupError(`${problem}, and this is neither Debian nor Ubuntu. ${mend}`);
-  if (!(await confirm(`${problem}. Install it with apt-get?`))) throw new SetupError(`${problem}. ${mend}`);
+    throw new SetupError(`${problem}, and this is neither Debian nor Ubuntu. ${fix}`);
+  if (!(await confirm(`${problem}. Install it with apt-get?`))) throw new SetupError(`${problem}. ${fix}`);
   log("Installing Docker Engine; this takes about a minute …");
   try {
     if (!(await installOfficial(log))) await aptInstall([...DISTRIBUTION, "ca-certificates"]);
     await needProgram("docker", "docker-cli", log); // a package of its own in newer releases
   } catch (error) {
-    throw new SetupError(`Docker Engine could not be installed: ${(error as Error).message}\n${mend}`);
+    throw new SetupError(`Docker Engine could not be installed: ${(error as Error).message}\n${fix}`);
   }
 }
 
@@ -54,7 +54,9 @@ async function installOfficial(log: Log): Promise<boolean> {
     await aptInstall([...OFFICIAL, "ca-certificates"]);
     return true;
   } catch (error) {
-    log(`Docker's own packages do not fit here (${(error as Error).message}); taking the distribution's.`);
+    log(
+      `The packages of Docker cannot be installed here (${(error as Error).message}); using those of the distribution.`,
+    );
     rmSync(list);
     return false;
   }

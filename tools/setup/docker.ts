@@ -33,7 +33,7 @@ export interface DockerOptions {
 
 /**
  * A Docker Engine that answers `docker`, and Compose. On this machine what is missing is installed and started; an
- * engine elsewhere (DOCKER_HOST, a context) is only asked. Throws with the reason and what mends it. The result is the
+ * engine elsewhere (DOCKER_HOST, a context) is only asked. Throws with the reason and what fixes it. The result is the
  * process id of the engine, where this has started it without a service manager.
  */
 export async function ensureDocker({ log, confirm }: DockerOptions): Promise<number | undefined> {
@@ -44,7 +44,7 @@ export async function ensureDocker({ log, confirm }: DockerOptions): Promise<num
     if (host !== undefined) throw noAnswerFrom(host, problem);
     if (/permission denied/.test(problem))
       throw new SetupError(
-        "This user may not use Docker Engine. Mend: sudo usermod -aG docker $USER, log in again, then run the same command again",
+        "This user has no access to Docker Engine. Fix: sudo usermod -aG docker $USER, log in again, then retry",
       );
     if (!(await isOnPath("dockerd")) || !(await isOnPath("docker"))) await installDocker(log, confirm);
     started = await start(log);
@@ -53,18 +53,18 @@ export async function ensureDocker({ log, confirm }: DockerOptions): Promise<num
   return started;
 }
 
-/** Throws with what mends it when no Docker Engine answers; installs and starts nothing. */
+/** Throws with what fixes it when no Docker Engine answers; installs and starts nothing. */
 export async function needDocker(): Promise<void> {
   const problem = await silence();
   if (problem === undefined) return;
   const host = await dockerHost();
   throw host === undefined
-    ? new SetupError(`Docker Engine does not answer: ${problem}\n  Mend: npx rejourney setup starts it`)
+    ? new SetupError(`Docker Engine does not answer: ${problem}\n  Fix: npx rejourney setup`)
     : noAnswerFrom(host, problem);
 }
 
 function noAnswerFrom(host: string, problem: string): SetupError {
-  return new SetupError(`No Docker Engine answers at ${host}: ${problem}. Mend: docker version`);
+  return new SetupError(`No Docker Engine answers at ${host}: ${problem}. Fix: docker version`);
 }
 
 /** Why no engine answers; undefined when one does. */
@@ -108,7 +108,7 @@ async function start(log: Log): Promise<number | undefined> {
     await sleep(1000);
   }
   const told = engine === undefined ? "See: journalctl -u docker" : lastLines(DAEMON_LOG, 8);
-  throw new SetupError(`Docker Engine does not answer, 60 seconds after its start.\n${told}`);
+  throw new SetupError(`Docker Engine does not answer, even 60 seconds after its start.\n${told}`);
 }
 
 /** An engine that was killed leaves its id behind, and the next one does not start while any process has that id. */
@@ -134,7 +134,7 @@ async function ensureCompose(log: Log, confirm: DockerOptions["confirm"]): Promi
   const folder = join(process.env.DOCKER_CONFIG ?? join(homedir(), ".docker"), "cli-plugins");
   if (!(await confirm(`${problem}. Put 2.40.3 into ${folder}?`)))
     throw new SetupError(
-      `${problem}. Mend: install Compose ${OLDEST_COMPOSE} or newer (docs.docker.com/compose/install/linux)`,
+      `${problem}. Fix: install Compose ${OLDEST_COMPOSE} or newer (docs.docker.com/compose/install/linux)`,
     );
   const built = await goTool("compose", log);
   mkdirSync(folder, { recursive: true });
@@ -143,7 +143,7 @@ async function ensureCompose(log: Log, confirm: DockerOptions["confirm"]): Promi
   chmodSync(partial, 0o755);
   renameSync(partial, join(folder, "docker-compose"));
   if (!isNewEnough(await composeVersion()))
-    throw new SetupError("Docker Compose is installed and does not answer. Mend: docker compose version");
+    throw new SetupError("Docker Compose is installed and does not answer. Fix: docker compose version");
 }
 
 async function composeVersion(): Promise<string | undefined> {

@@ -41,7 +41,7 @@ export async function download({ url, sums, folder, log }: Download): Promise<bo
     await pipeline(createReadStream(archive), hash);
     const sum = hash.digest("hex");
     if (!published.split("\n").some((line) => line.startsWith(sum) && line.endsWith(name)))
-      throw new SetupError(`${name} does not match its published checksum; it was thrown away.`);
+      throw new SetupError(`${name} does not match its published checksum, so it was deleted.`);
     await execa("tar", ["-xzf", archive, "-C", partial]);
     rmSync(archive);
     renameSync(partial, folder);

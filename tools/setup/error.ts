@@ -1,2 +1,2 @@
-/** Something that is missing cannot be set up here; the message says what mends it. */
+/** Something that is missing cannot be set up here; the message says what fixes it. */
 export class SetupError extends Error {}

@@ -22,15 +22,15 @@ export async function ensureGo(log: Log): Promise<string> {
   const version = coerce(found.stdout);
   if (version !== null && gte(version, OLDEST_GO)) return "go";
   const problem = version === null ? "Go is not installed" : `${found.stdout} is too old`;
-  const mend = `Mend: install Go ${OLDEST_GO} or newer (go.dev/dl), then run the same command again.`;
+  const fix = `Fix: install Go ${OLDEST_GO} or newer (go.dev/dl), then retry.`;
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get"))
-    throw new SetupError(`${problem}, and what cannot be downloaded here is built with it. ${mend}`);
-  log(`${problem}; fetching Go ${GO_VERSION} by way of the distribution's …`);
+    throw new SetupError(`${problem}; it is required to build what cannot be downloaded here. ${fix}`);
+  log(`${problem}; downloading Go ${GO_VERSION} …`);
   try {
     await aptInstall(["golang-go", "ca-certificates"]);
     await fetchToolchain(fetched);
   } catch (error) {
-    throw new SetupError(`Go could not be installed: ${(error as Error).message}\n${mend}`);
+    throw new SetupError(`Go could not be installed: ${(error as Error).message}\n${fix}`);
   }
   return fetched;
 }

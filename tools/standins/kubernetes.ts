@@ -143,7 +143,7 @@ listen({
         ? new Objects(api)
         : new Error(
             `${api.server} is not on this machine nor in a private network of it, so a stand-in for Pulumi's plugin must not deploy to it. ` +
-              "Mend: pulumi plugin install resource kubernetes",
+              "Fix: pulumi plugin install resource kubernetes",
           );
     } catch (error) {
       cluster = error as Error;

@@ -22,8 +22,8 @@ export function secretsCheck({ stack, json }: Options): void {
 function statusOf(name: SecretName, settings: Settings): string {
   const { secrets, encrypted } = settings;
   if (name in secrets) return "good";
-  if (encrypted.includes(name)) return "encrypted, checked by the engine";
+  if (encrypted.includes(name)) return "encrypted, checked during up";
   if (!GENERATED_SECRETS.includes(name)) return "absent, optional";
   if (isGeneratedHere(name, settings)) return "absent, will be generated";
-  return name.startsWith("S3_") ? "absent, optional" : "absent, needed unless the stack has it";
+  return name.startsWith("S3_") ? "absent, optional" : "absent, required unless the stack has it";
 }

@@ -17,7 +17,7 @@ export async function secretsExport({ stack, json, yes }: ExportOptions): Promis
   const path = envPath();
   if (existsSync(path))
     throw new Failure(
-      `${path} is there already; nothing was changed.\n  Mend: move it away, or name another file by --env-file`,
+      `${path} already exists; nothing was changed.\n  Fix: move it away, or name another file with --env-file`,
     );
   const revealed = await revealedResources(stack);
   const beside = (outputsOf(revealed).environment ?? {}) as Record<string, string>;
@@ -26,14 +26,14 @@ export async function secretsExport({ stack, json, yes }: ExportOptions): Promis
     const line = envLine(name, value);
     if (line !== undefined) return line;
     throw new Failure(
-      `The value of ${name} cannot stand in an .env file: it has every kind of quote, or a carriage return. Nothing was written.`,
+      `An .env file cannot hold the value of ${name}: it contains every kind of quote, or a carriage return. Nothing was written.`,
     );
   });
-  const question = `This writes ${lines.length} values of the stack ${stack}, secrets among them, in plain text to ${path}. Go on?`;
+  const question = `This writes ${lines.length} values of the stack ${stack}, including secrets, in plain text to ${path}. Continue?`;
   if (!yes && !(await confirm(question)))
-    throw new Failure("Nothing was written. To write it without being asked: the same command with --yes");
+    throw new Failure("Nothing was written. To skip the prompt, add --yes to the same command");
   replaceFile(path, lines.map((line) => `${line}\n`).join(""));
   const names = values.map(([name]) => name);
   if (json) printJson({ stack, file: path, names });
-  else print(`Wrote ${names.length} values to ${path}, readable by its owner alone.\n`);
+  else print(`Wrote ${names.length} values to ${path}, readable only by its owner.\n`);
 }

@@ -31,8 +31,8 @@ export async function secretsRotate(names: readonly SecretName[], options: Rotat
     return;
   }
   // Whoever has begun it has been asked.
-  if (rotation.resumed === undefined && !yes && !(await confirm("Go on?")))
-    throw new Failure("Nothing was changed. To do it without being asked: the same command with --yes");
+  if (rotation.resumed === undefined && !yes && !(await confirm("Continue?")))
+    throw new Failure("Nothing was changed. To skip the prompt, add --yes to the same command");
   const values = await valuesOf(rotation);
   await deployment.ready();
   const begun = await begin(rotation, values);
@@ -55,17 +55,13 @@ async function finish(names: readonly SecretName[], options: RotateOptions): Pro
 /** What comes, for people, before it does. */
 function plan({ names, report, settings }: Rotation): string {
   const effects = names.map((name) => {
-    const what = isGeneratedHere(name, settings)
-      ? "a new random value"
-      : "a new value, read from standard input";
+    const what = isGeneratedHere(name, settings) ? "a new random value" : "a new value from standard input";
     return `${name}: ${what}. ${definitionOf(name).rotation ?? ""}`.trimEnd();
   });
   return [
-    ...(report.goesOnFrom === undefined
-      ? []
-      : [`Goes on with the rotation that began at ${report.goesOnFrom}.`]),
+    ...(report.goesOnFrom === undefined ? [] : [`Resumes the rotation that began at ${report.goesOnFrom}.`]),
     ...effects,
-    ...(report.rows === undefined ? [] : [`Rows of storage_endpoints to encrypt anew: ${report.rows}`]),
+    ...(report.rows === undefined ? [] : [`Rows of storage_endpoints to re-encrypt: ${report.rows}`]),
     `Restarts: ${report.restarts.join(", ") || "nothing"}`,
     "",
   ].join("\n");
@@ -75,14 +71,14 @@ function plan({ names, report, settings }: Rotation): string {
 function told({ rotated, rows, keepsOld }: Report, windowSeconds: number | undefined, stack: string): string {
   const names = rotated.join(" ");
   return [
-    `Rotated: ${rotated.join(", ")}${rows === undefined ? "" : `, with the rows of storage_endpoints (${rows})`}. An older .env reverts nothing.`,
+    `Rotated: ${rotated.join(", ")}${rows === undefined ? "" : `, with the rows of storage_endpoints (${rows})`}. An older .env does not revert this.`,
     ...(windowSeconds === undefined
       ? []
-      : [`For ${windowSeconds} s there was something with the old value still, which did not fit any more.`]),
+      : [`For ${windowSeconds} s some services still used the old value, which no longer worked.`]),
     ...(keepsOld
       ? [
-          "The old one is kept in the state until you say that it may go. A backup of the database from before opens with",
-          "it alone: keep a recovery bundle that has it as long as such a backup.",
+          "The state keeps the old value until you delete it. A database backup from before the rotation",
+          "needs the old value: keep a recovery bundle that contains it as long as such a backup. To delete it:",
           `  ${command(stack, `secrets rotate ${names} --finish`)}`,
         ]
       : []),

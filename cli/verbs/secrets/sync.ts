@@ -50,8 +50,8 @@ export interface SyncOptions extends UpOptions {
 export async function secretsSync(options: SyncOptions): Promise<void> {
   if (options.prune && !existsSync(envPath()))
     throw new Failure(
-      `${envPath()} is not there, and --prune would remove all that it does not give; nothing was changed.\n` +
-        "  Mend: name it by --env-file, or leave out --prune",
+      `${envPath()} does not exist, and --prune would remove every secret that it lacks; nothing was changed.\n` +
+        "  Fix: name the file with --env-file, or leave out --prune",
     );
   if (options.direct) return (await import("../../cluster/unmanaged-secrets.ts")).syncDirect(options);
   const deployment = await prepare(options);
@@ -145,7 +145,7 @@ async function refuseBound(changed: readonly SecretName[], settings: Settings): 
       bound,
       settings,
       (name) =>
-        `put back the value in use, from: ${place}; a new one: ${command(stack, `secrets rotate ${name}`)}`,
+        `put back the value in use (${place}), or create a new one: ${command(stack, `secrets rotate ${name}`)}`,
     ),
   );
 }
@@ -183,10 +183,10 @@ async function planOfCluster(
 
 async function confirmOthers(others: readonly Change[], { yes, stack }: SyncOptions): Promise<void> {
   if (others.length === 0 || yes) return;
-  if (await confirm("Beside the secrets, the settings change more than them. Go on with all of it?")) return;
+  if (await confirm("The settings also change other resources. Apply everything?")) return;
   const names = others.map(({ resource }) => resource).join(", ");
   throw new Failure(
-    `Beside the secrets, the settings change ${names}; nothing was changed.\n` +
-      `  Mend: ${command(stack, "up")} first; or take it along: the same command with --yes`,
+    `The settings also change ${names}; nothing was changed.\n` +
+      `  Fix: ${command(stack, "up")} first; or apply everything: add --yes to the same command`,
   );
 }

@@ -46,7 +46,7 @@ function deployment(object: KubernetesObject, { since, now }: Times): Unready | 
   if (unseen !== undefined) return unseen;
   const stuck = status.conditions?.find(({ type, status }) => type === "Progressing" && status === "False");
   if (stuck !== undefined) {
-    // Stuck before anybody waited: what held it may be mended by now, so it gets the same time again.
+    // Stuck before anybody waited: what held it may be fixed by now, so it gets the same time again.
     const isOld = new Date(stuck.lastUpdateTime!).getTime() < since;
     const final = !isOld || now - since > 1000 * (spec!.progressDeadlineSeconds ?? 600);
     return { why: `${stuck.reason}: ${stuck.message}`, ...(final && { final }) };
