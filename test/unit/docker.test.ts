@@ -84,7 +84,7 @@ describe("setup", () => {
     const { status, stdout, stderr } = await setup({ pull: OUT_OF_REACH });
     expect(status).toBe(0);
     expect(stderr).toContain(`The image registry of traefik:v3.5.4 is unavailable: ${OUT_OF_REACH}`);
-    expect(stderr).toContain("with a sample application in the place of Rejourney");
+    expect(stderr).toContain("with a sample application instead of Rejourney");
     expect(stdout).toContain(`
   echo REJOURNEY_RELEASE=sample >> .env
   docker compose -f docker-compose.selfhosted.yml -f ${OVERRIDE} --env-file .env up -d --wait

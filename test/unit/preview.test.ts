@@ -208,7 +208,7 @@ describe("a pull request", () => {
     const [, prod, selfhosted] = github.comments[0]!.body.split(/^### /m);
     expect(prod).toMatch(/^prod\n/);
     expect(prod).toContain(why);
-    expect(prod).toContain("So this compares `k8s`.");
+    expect(prod).toContain("This compares `k8s`.");
     expect(prod).toContain("\n-              cpu: 100m\n+              cpu: 300m\n");
     expect(selfhosted).toContain(why);
     expect(selfhosted).toContain("Nothing changes.");
