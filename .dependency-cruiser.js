@@ -14,8 +14,10 @@ const BELOW = {
   "cli/terminal": [],
 };
 const INFRA = {
+  "infra/cluster": ["infra/kubernetes", "infra/secrets", "infra/settings", "infra/app"],
   "infra/kubernetes": ["infra/edge", "infra/secrets", "infra/settings", "infra/app"],
-  "infra/docker": ["infra/secrets", "infra/settings", "infra/app"],
+  "infra/docker": ["infra/compose", "infra/secrets", "infra/settings", "infra/app"],
+  "infra/compose": ["infra/settings", "infra/app"],
   "infra/edge": ["infra/settings", "infra/app"],
   "infra/secrets": ["infra/app"],
   "infra/settings": ["infra/app"],

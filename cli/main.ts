@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { Argument, Command, CommanderError, Option } from "commander";
 import { ExecaError } from "execa";
 import { SECRET_NAMES, type SecretName } from "../infra/app/secrets.ts";
-import { ClusterError } from "../infra/kubernetes/errors.ts";
+import { ClusterError } from "../infra/cluster/errors.ts";
 import { DEFAULT_STACK } from "../infra/settings/command.ts";
 import { SettingsError } from "../infra/settings/problem.ts";
 import { SetupError } from "../tools/setup/error.ts";

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { composeProject } from "./docker/project.ts";
+import { composeProject } from "./compose/project.ts";
 import { stages } from "./kubernetes/parts.ts";
 import { parseEnvFile } from "./settings/env.ts";
 import { loadDockerSettings, loadKubernetesSettings } from "./settings/load.ts";

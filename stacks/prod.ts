@@ -1,5 +1,5 @@
 import { keepsRecords, type ZoneSettings } from "../infra/edge/dns-plan.ts";
-import { KubernetesDeployment } from "../infra/kubernetes/deployment.ts";
+import { KubernetesDeployment } from "../infra/cluster/deployment.ts";
 import { SECRET_STORE } from "../infra/secrets/names.ts";
 import { SecretStore } from "../infra/secrets/store.ts";
 import type { KubernetesSettings } from "../infra/settings/load.ts";

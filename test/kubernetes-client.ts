@@ -1,5 +1,5 @@
 import { execa } from "execa";
-import { ClusterApi } from "../infra/kubernetes/api.ts";
+import { ClusterApi } from "../infra/cluster/api.ts";
 import { goTool } from "../tools/setup/go-tool.ts";
 
 /** A cluster, for whoever has its kubeconfig. */

@@ -1,5 +1,5 @@
-import { ClusterApi } from "../../infra/kubernetes/api.ts";
-import { ApiError, ClusterError, KubeconfigError } from "../../infra/kubernetes/errors.ts";
+import { ClusterApi } from "../../infra/cluster/api.ts";
+import { ApiError, ClusterError, KubeconfigError } from "../../infra/cluster/errors.ts";
 import { NAMESPACE } from "../../infra/manifest.ts";
 import type { KubernetesSettings } from "../../infra/settings/load.ts";
 import { Failure } from "../terminal/output.ts";

@@ -1,6 +1,6 @@
 import type { V1Secret } from "@kubernetes/client-node";
 import { GENERATED_SECRETS, type SecretName } from "../../infra/app/secrets.ts";
-import type { ClusterApi, KubernetesObject } from "../../infra/kubernetes/api.ts";
+import type { ClusterApi, KubernetesObject } from "../../infra/cluster/api.ts";
 import { NAMESPACE } from "../../infra/manifest.ts";
 import { command } from "../../infra/settings/command.ts";
 import { isGeneratedHere } from "../../infra/settings/generated.ts";

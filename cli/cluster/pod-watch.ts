@@ -1,6 +1,6 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
-import type { ClusterApi } from "../../infra/kubernetes/api.ts";
-import { ClusterError } from "../../infra/kubernetes/errors.ts";
+import type { ClusterApi } from "../../infra/cluster/api.ts";
+import { ClusterError } from "../../infra/cluster/errors.ts";
 import { log } from "../terminal/output.ts";
 import { reason, redactorOf } from "./trouble-report.ts";
 import { type Labelled, serviceOf, type Trouble, troubles } from "./troubles.ts";

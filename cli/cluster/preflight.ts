@@ -1,6 +1,6 @@
 import type { V1Node } from "@kubernetes/client-node";
 import { traefikConfig } from "../../infra/edge/traefik.ts";
-import type { ClusterApi } from "../../infra/kubernetes/api.ts";
+import type { ClusterApi } from "../../infra/cluster/api.ts";
 import { ownDataServices, STORAGE_NODE } from "../../infra/kubernetes/data.ts";
 import { stages } from "../../infra/kubernetes/parts.ts";
 import type { KubernetesSettings } from "../../infra/settings/load.ts";

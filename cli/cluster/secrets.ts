@@ -1,5 +1,5 @@
 import type { V1Secret } from "@kubernetes/client-node";
-import type { ClusterApi } from "../../infra/kubernetes/api.ts";
+import type { ClusterApi } from "../../infra/cluster/api.ts";
 import { secretTemplates } from "../../infra/kubernetes/secrets.ts";
 import type { KubernetesSettings } from "../../infra/settings/load.ts";
 import type { Contents } from "../secrets/sync-plan.ts";

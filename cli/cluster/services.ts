@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { V1Deployment, V1Pod } from "@kubernetes/client-node";
 import { servicesOn } from "../../infra/app/catalogue.ts";
-import type { ClusterApi } from "../../infra/kubernetes/api.ts";
+import type { ClusterApi } from "../../infra/cluster/api.ts";
 import { NAMESPACE } from "../../infra/manifest.ts";
 import { log } from "../terminal/output.ts";
 import { toldTroubles } from "./trouble-report.ts";

@@ -1,7 +1,7 @@
 import type { V1Secret } from "@kubernetes/client-node";
 import { SECRET_NAMES } from "../../infra/app/secrets.ts";
-import type { ClusterApi } from "../../infra/kubernetes/api.ts";
-import { ClusterError } from "../../infra/kubernetes/errors.ts";
+import type { ClusterApi } from "../../infra/cluster/api.ts";
+import { ClusterError } from "../../infra/cluster/errors.ts";
 import { redactor } from "../../infra/secrets/redact.ts";
 import { NAMESPACE } from "../../infra/manifest.ts";
 import { type Log, troubles } from "./troubles.ts";

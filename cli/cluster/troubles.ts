@@ -7,7 +7,7 @@ import type {
   V1ReplicaSet,
   V1StatefulSet,
 } from "@kubernetes/client-node";
-import type { ClusterApi } from "../../infra/kubernetes/api.ts";
+import type { ClusterApi } from "../../infra/cluster/api.ts";
 import { NAMESPACE } from "../../infra/manifest.ts";
 
 /** What keeps a service from running, by what the cluster says of its pods. */

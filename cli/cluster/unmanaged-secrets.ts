@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import type { V1Deployment } from "@kubernetes/client-node";
 import { SECRET_NAMES } from "../../infra/app/secrets.ts";
-import type { ClusterApi } from "../../infra/kubernetes/api.ts";
+import type { ClusterApi } from "../../infra/cluster/api.ts";
 import { NAMESPACE, selectorOf } from "../../infra/manifest.ts";
 import { HASH_ANNOTATION, keysRead, secretsHash } from "../../infra/kubernetes/readers.ts";
 import { secretTemplates, type SecretTemplate } from "../../infra/kubernetes/secrets.ts";

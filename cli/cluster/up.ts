@@ -1,4 +1,4 @@
-import type { ClusterApi } from "../../infra/kubernetes/api.ts";
+import type { ClusterApi } from "../../infra/cluster/api.ts";
 import { command } from "../../infra/settings/command.ts";
 import type { KubernetesSettings } from "../../infra/settings/load.ts";
 import { type Applied, apply } from "../engine/apply.ts";

@@ -1,4 +1,4 @@
-import type { ClusterApi } from "../../infra/kubernetes/api.ts";
+import type { ClusterApi } from "../../infra/cluster/api.ts";
 import type { Settings } from "../../infra/settings/load.ts";
 import type { ServiceReport } from "../terminal/service-report.ts";
 import type { Applied } from "./apply.ts";

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { containersOf } from "../../infra/docker/containers.ts";
-import type { ClusterApi } from "../../infra/kubernetes/api.ts";
+import type { ClusterApi } from "../../infra/cluster/api.ts";
 import { NAMESPACE } from "../../infra/manifest.ts";
 import { command } from "../../infra/settings/command.ts";
 import { isGeneratedHere } from "../../infra/settings/generated.ts";

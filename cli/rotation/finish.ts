@@ -1,5 +1,5 @@
 import type { SecretName } from "../../infra/app/secrets.ts";
-import type { ClusterApi } from "../../infra/kubernetes/api.ts";
+import type { ClusterApi } from "../../infra/cluster/api.ts";
 import type { Settings } from "../../infra/settings/load.ts";
 import { revealedResources } from "../engine/secret-slots.ts";
 import { exportedText, openStack } from "../engine/stack.ts";

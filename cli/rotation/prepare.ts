@@ -1,5 +1,5 @@
 import { definitionOf, type SecretName } from "../../infra/app/secrets.ts";
-import type { ClusterApi } from "../../infra/kubernetes/api.ts";
+import type { ClusterApi } from "../../infra/cluster/api.ts";
 import { command } from "../../infra/settings/command.ts";
 import { isGeneratedHere } from "../../infra/settings/generated.ts";
 import type { Settings } from "../../infra/settings/load.ts";

@@ -1,6 +1,6 @@
 import { SECRET_NAMES, type SecretName } from "../../infra/app/secrets.ts";
-import { composeProject } from "../../infra/docker/project.ts";
-import { secretsIn } from "../../infra/docker/references.ts";
+import { composeProject } from "../../infra/compose/project.ts";
+import { secretsIn } from "../../infra/compose/references.ts";
 import { type Manifest, NAMESPACE } from "../../infra/manifest.ts";
 import { stages } from "../../infra/kubernetes/parts.ts";
 import { keysRead } from "../../infra/kubernetes/readers.ts";

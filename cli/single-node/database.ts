@@ -8,7 +8,7 @@ import {
   removeContainer,
   stopContainer,
 } from "../../infra/docker/containers.ts";
-import type { ComposeProject } from "../../infra/docker/compose-spec.ts";
+import type { ComposeProject } from "../../infra/compose/compose-spec.ts";
 import { yamlText } from "../../infra/yaml.ts";
 import type { DockerSettings } from "../../infra/settings/load.ts";
 import { Failure, log } from "../terminal/output.ts";

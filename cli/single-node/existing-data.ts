@@ -1,6 +1,6 @@
 import { GENERATED_SECRETS, type SecretName } from "../../infra/app/secrets.ts";
-import type { ComposeProject } from "../../infra/docker/compose-spec.ts";
-import { composeProject } from "../../infra/docker/project.ts";
+import type { ComposeProject } from "../../infra/compose/compose-spec.ts";
+import { composeProject } from "../../infra/compose/project.ts";
 import { command } from "../../infra/settings/command.ts";
 import type { DockerSettings } from "../../infra/settings/load.ts";
 import { openKeyRef } from "../../infra/storage/key-ref.ts";

@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { execa } from "execa";
 import { APPLICATION_IMAGES, applicationImage, type Images } from "../../infra/app/images.ts";
-import type { ComposeProject } from "../../infra/docker/compose-spec.ts";
+import type { ComposeProject } from "../../infra/compose/compose-spec.ts";
 import type { DockerSettings, TakenImages } from "../../infra/settings/load.ts";
 import { takenPath } from "../../infra/settings/sources.ts";
 import { isMadeHere, madeImages } from "../../tools/images/images.ts";

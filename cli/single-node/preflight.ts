@@ -6,7 +6,7 @@ import { arch, availableParallelism, platform, totalmem } from "node:os";
 import { execa } from "execa";
 import { routesOf } from "../../infra/app/routes.ts";
 import { containersOf } from "../../infra/docker/containers.ts";
-import type { ComposeProject } from "../../infra/docker/compose-spec.ts";
+import type { ComposeProject } from "../../infra/compose/compose-spec.ts";
 import type { DockerSettings } from "../../infra/settings/load.ts";
 import type { Problem } from "../../infra/settings/problem.ts";
 import { dockerHost } from "../../tools/setup/docker.ts";

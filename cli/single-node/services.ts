@@ -1,6 +1,6 @@
-import type { ComposeProject } from "../../infra/docker/compose-spec.ts";
+import type { ComposeProject } from "../../infra/compose/compose-spec.ts";
 import { type Container, isWell, statusOf } from "../../infra/docker/containers.ts";
-import { projectOf } from "../../infra/docker/project-variables.ts";
+import { projectOf } from "../../infra/compose/project-variables.ts";
 import type { DockerSettings } from "../../infra/settings/load.ts";
 import type { Resource } from "../engine/stack.ts";
 import { Failure } from "../terminal/output.ts";

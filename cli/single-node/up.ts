@@ -1,5 +1,5 @@
-import type { ComposeProject } from "../../infra/docker/compose-spec.ts";
-import { composeProject } from "../../infra/docker/project.ts";
+import type { ComposeProject } from "../../infra/compose/compose-spec.ts";
+import { composeProject } from "../../infra/compose/project.ts";
 import { command } from "../../infra/settings/command.ts";
 import type { DockerSettings } from "../../infra/settings/load.ts";
 import { dockerHost, ensureDocker } from "../../tools/setup/docker.ts";

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Images } from "../../infra/app/images.ts";
-import { composeProject } from "../../infra/docker/project.ts";
+import { composeProject } from "../../infra/compose/project.ts";
 import { yamlText } from "../../infra/yaml.ts";
 import { type DockerSettings, loadDockerSettings } from "../../infra/settings/load.ts";
 import { fileInput, projectRoot } from "../../infra/settings/sources.ts";

@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers";
 import { Compose } from "./compose.ts";
 import { printable } from "../printable.ts";
 import { exclusive } from "./exclusive.ts";
-import { projectOf } from "./project-variables.ts";
+import { projectOf } from "../compose/project-variables.ts";
 import { up } from "./up.ts";
 
 async function apply(verb: string | undefined): Promise<void> {

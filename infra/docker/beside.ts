@@ -1,5 +1,5 @@
 import type { Compose } from "./compose.ts";
-import type { ComposeProject } from "./compose-spec.ts";
+import type { ComposeProject } from "../compose/compose-spec.ts";
 import { type Container, containersOf, isWell, removeContainer, stopContainer } from "./containers.ts";
 
 /** A service that has changed while its containers serve. */

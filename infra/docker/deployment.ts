@@ -5,9 +5,9 @@ import type { SecretName } from "../app/secrets.ts";
 import { keyedHash } from "../secrets/hash.ts";
 import type { SecretStore } from "../secrets/store.ts";
 import type { DockerSettings } from "../settings/load.ts";
-import { composeProject } from "./project.ts";
-import { hashVariable, projectVariables } from "./project-variables.ts";
-import { secretsIn } from "./references.ts";
+import { composeProject } from "../compose/project.ts";
+import { hashVariable, projectVariables } from "../compose/project-variables.ts";
+import { secretsIn } from "../compose/references.ts";
 
 export interface DockerDeploymentArgs {
   settings: DockerSettings;

@@ -1,7 +1,7 @@
 import { MIGRATE } from "../app/catalogue.ts";
 import { replaceBeside } from "./beside.ts";
 import type { Compose } from "./compose.ts";
-import type { ComposeProject } from "./compose-spec.ts";
+import type { ComposeProject } from "../compose/compose-spec.ts";
 import { containersOf, removeContainer, removeOneOffs } from "./containers.ts";
 import { yamlText } from "../yaml.ts";
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { readFileSync, writeFileSync } from "node:fs";
 import type { V1Pod } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { KubernetesObject } from "../../infra/kubernetes/api.ts";
+import type { KubernetesObject } from "../../infra/cluster/api.ts";
 import { ended, type Ran, TestProject } from "../project.ts";
 import { found } from "../search.ts";
 import { ApiServer } from "./api-server.ts";

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { KubernetesObject } from "../../infra/kubernetes/api.ts";
+import type { KubernetesObject } from "../../infra/cluster/api.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
 import { ensureEngine } from "../../tools/setup/engine.ts";
 import { ended, type Ran, TestProject } from "../project.ts";

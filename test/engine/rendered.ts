@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
-import type { KubernetesObject } from "../../infra/kubernetes/api.ts";
+import type { KubernetesObject } from "../../infra/cluster/api.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
 import type { ApiServer } from "./api-server.ts";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { GENERATED_SECRETS, SECRET_NAMES } from "../../infra/app/secrets.ts";
-import { composeProject } from "../../infra/docker/project.ts";
+import { composeProject } from "../../infra/compose/project.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
 import type { ServiceReport } from "../../cli/terminal/service-report.ts";
 import { type FakeDocker, type StateResource, TestProject } from "../project.ts";

@@ -5,8 +5,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { ClusterApi } from "../../infra/kubernetes/api.ts";
-import { ApiError, KubeconfigError, UnreachableError } from "../../infra/kubernetes/errors.ts";
+import { ClusterApi } from "../../infra/cluster/api.ts";
+import { ApiError, KubeconfigError, UnreachableError } from "../../infra/cluster/errors.ts";
 import { pem } from "./certificate.ts";
 
 let folder: string;

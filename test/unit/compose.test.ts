@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { SERVICES, type Service } from "../../infra/app/catalogue.ts";
 import { DATA_IMAGES } from "../../infra/app/images.ts";
-import type { ComposeProject, ComposeService } from "../../infra/docker/compose-spec.ts";
-import { composeProject } from "../../infra/docker/project.ts";
-import { routes } from "../../infra/docker/routes.ts";
+import type { ComposeProject, ComposeService } from "../../infra/compose/compose-spec.ts";
+import { composeProject } from "../../infra/compose/project.ts";
+import { routes } from "../../infra/compose/routes.ts";
 import { yamlText } from "../../infra/yaml.ts";
 import { dockerSettings, GOOD } from "./values.ts";
 

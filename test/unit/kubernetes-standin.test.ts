@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { KubernetesObject } from "../../infra/kubernetes/api.ts";
+import type { KubernetesObject } from "../../infra/cluster/api.ts";
 import { drifted, otherCluster, replacing } from "../../tools/standins/kubernetes/diff.ts";
 import { isOwnAddress } from "../../tools/standins/kubernetes/own-address.ts";
 import { unready } from "../../tools/standins/kubernetes/ready.ts";

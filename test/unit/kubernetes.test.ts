@@ -9,7 +9,7 @@ import { containersOf, manifests, namesOf, ofKind, pods, WORKLOADS } from "./man
 import { kubernetesSettings } from "./values.ts";
 
 test("a kind that nobody registers is refused when it is compiled", () => {
-  // @ts-expect-error: kubernetes/register.ts does not know it
+  // @ts-expect-error: cluster/register.ts does not know it
   expect(namespaced("v1", "ConfigMap", "settings", {}).kind).toBe("ConfigMap");
 });
 

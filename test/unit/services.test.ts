@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { report } from "../../cli/single-node/services.ts";
 import { table } from "../../cli/terminal/service-report.ts";
-import type { ComposeProject } from "../../infra/docker/compose-spec.ts";
+import type { ComposeProject } from "../../infra/compose/compose-spec.ts";
 import type { Container } from "../../infra/docker/containers.ts";
 
 const service = (image: string, more: object = {}) => ({ image, restart: "unless-stopped", ...more });

@@ -3,8 +3,8 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { toldTroubles } from "../../cli/cluster/trouble-report.ts";
 import { PodWatch } from "../../cli/cluster/pod-watch.ts";
 import { troubles } from "../../cli/cluster/troubles.ts";
-import type { ClusterApi } from "../../infra/kubernetes/api.ts";
-import { ApiError } from "../../infra/kubernetes/errors.ts";
+import type { ClusterApi } from "../../infra/cluster/api.ts";
+import { ApiError } from "../../infra/cluster/errors.ts";
 
 interface Cluster {
   pods?: object[];

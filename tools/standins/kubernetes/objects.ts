@@ -1,7 +1,7 @@
 // Objects on the API server, by server-side apply.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ClusterApi, KubernetesObject } from "../../../infra/kubernetes/api.ts";
-import { ApiError } from "../../../infra/kubernetes/errors.ts";
+import type { ClusterApi, KubernetesObject } from "../../../infra/cluster/api.ts";
+import { ApiError } from "../../../infra/cluster/errors.ts";
 
 const MANAGER = "pulumi-kubernetes";
 

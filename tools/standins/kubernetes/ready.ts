@@ -6,7 +6,7 @@ import type {
   V1StatefulSet,
   V1CustomResourceDefinition,
 } from "@kubernetes/client-node";
-import type { KubernetesObject } from "../../../infra/kubernetes/api.ts";
+import type { KubernetesObject } from "../../../infra/cluster/api.ts";
 
 /** What is still missing. */
 export interface Unready {

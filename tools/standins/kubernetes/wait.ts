@@ -1,8 +1,8 @@
 // Waits until objects do what they are there for.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CoreV1Event, V1ContainerStatus, V1Pod } from "@kubernetes/client-node";
-import type { KubernetesObject } from "../../../infra/kubernetes/api.ts";
-import { ApiError, UnreachableError } from "../../../infra/kubernetes/errors.ts";
+import type { KubernetesObject } from "../../../infra/cluster/api.ts";
+import { ApiError, UnreachableError } from "../../../infra/cluster/errors.ts";
 import type { Objects } from "./objects.ts";
 import { unready } from "./ready.ts";
 

@@ -2,9 +2,9 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { SecretStore } from "../secrets/store.ts";
 import type { KubernetesSettings } from "../settings/load.ts";
-import { type Part, stages } from "./parts.ts";
+import { type Part, stages } from "../kubernetes/parts.ts";
 import { PartDeployment } from "./part-deployment.ts";
-import { secretManifests, valuesInUse } from "./secrets.ts";
+import { secretManifests, valuesInUse } from "../kubernetes/secrets.ts";
 
 export interface KubernetesDeploymentArgs {
   settings: KubernetesSettings;

@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { type Manifest, NAMESPACE } from "../manifest.ts";
-import { type Part, stepOf } from "./parts.ts";
+import { type Part, stepOf } from "../kubernetes/parts.ts";
 import { register } from "./register.ts";
-import { HASH_ANNOTATION, keysRead, secretsHash } from "./readers.ts";
-import type { Values } from "./secrets.ts";
+import { HASH_ANNOTATION, keysRead, secretsHash } from "../kubernetes/readers.ts";
+import type { Values } from "../kubernetes/secrets.ts";
 
 export interface PartDeploymentArgs {
   part: Part;
