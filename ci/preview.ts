@@ -3,6 +3,7 @@
 import { appendFileSync, readdirSync } from "node:fs";
 import { execa } from "execa";
 import { stateFolder } from "../cli/state/folder.ts";
+import { printable } from "../infra/printable.ts";
 import { projectRoot } from "../infra/settings/sources.ts";
 import { commentOf, type Section, withoutSecrets } from "./comment.ts";
 import { writeComment } from "./github.ts";
@@ -27,7 +28,7 @@ function reasonForAll(): string | undefined {
 /** The stacks of the shared backend. */
 async function sharedStacks(): Promise<string[]> {
   const { exitCode, stdout, stderr } = await cli("pulumi", "stack", "ls", "--json");
-  if (exitCode !== 0) throw new Error(`The backend is unavailable:\n${stderr}`);
+  if (exitCode !== 0) throw new Error(printable(`The backend is unavailable:\n${stderr}`));
   return (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name.split("/").at(-1)!);
 }
 

@@ -20,7 +20,9 @@ function formsOf(value: string): string[] {
   const plain = [
     value,
     json,
+    goForm(json),
     jsonForm(json),
+    jsonForm(goForm(json)),
     // As encoders write it that leave no sub-delimiter, that write digits in lower case, and that write forms.
     url,
     url.replaceAll(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`),
@@ -36,6 +38,11 @@ function formsOf(value: string): string[] {
 
 function jsonForm(value: string): string {
   return JSON.stringify(value).slice(1, -1);
+}
+
+/** JSON as Go writes it, and so the kubelet, Traefik and many others: with these characters by their numbers. */
+function goForm(json: string): string {
+  return json.replaceAll(/[&<>]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`);
 }
 
 /**

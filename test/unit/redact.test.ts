@@ -35,6 +35,12 @@ describe("a secret is taken out of a text", () => {
     expect(redactor([])("text")).toBe("text");
   });
 
+  test("in JSON as Go writes it, also within JSON", () => {
+    const clean = redactor(["a&b<c>d"]);
+    expect(clean(String.raw`{"msg":"a\u0026b\u003cc\u003ed"}`)).toBe('{"msg":"[redacted]"}');
+    expect(clean(JSON.stringify({ log: String.raw`{"p":"a\u0026b\u003cc\u003ed"}` }))).not.toContain("u0026");
+  });
+
   test("whole, where one is a part of another", () => {
     expect(redactor(["secret", "secret-and-more"])("it is secret-and-more")).toBe("it is [redacted]");
   });
