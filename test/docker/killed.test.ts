@@ -71,7 +71,7 @@ async function converges(): Promise<void> {
 
 describe("a run that gets SIGKILL", () => {
   test("with all it started, again and again, each time further on", async () => {
-    await killedAt(/Made a passphrase/, "group");
+    await killedAt(/Created a passphrase/, "group");
     await killedAt(/Applying …/, "group");
     await killedAt(/\+ secrets-storage-encryption-key/, "group");
     await killedAt(/Running migrate …/, "group");
