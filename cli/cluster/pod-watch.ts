@@ -53,9 +53,9 @@ export class PodWatch {
       if (signal.aborted) return;
       const lasting = this.#lasting(await troublesOrNone(api, stack));
       if (lasting === undefined) continue;
+      this.#given.abort();
       const redacted = await redactorOf(api).catch(() => undefined);
       log(`${lasting.service} will not become ready: ${reason(lasting.why, redacted)}`);
-      this.#given.abort();
     }
   }
 

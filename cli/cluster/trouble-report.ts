@@ -58,11 +58,21 @@ export async function redactorOf(api: ClusterApi): Promise<Redactor | undefined>
 
 /** What logs in to registries: as it is stored, and the passwords in it. */
 function credentialsIn(config: string): string[] {
-  const { auths = {} } = JSON.parse(config) as { auths?: Record<string, { auth?: string }> };
-  return Object.values(auths).flatMap(({ auth = "" }) => {
-    const login = Buffer.from(auth, "base64").toString();
-    return [auth, login.slice(login.indexOf(":") + 1)];
-  });
+  try {
+    const { auths } = JSON.parse(config) as { auths?: Record<string, Login> | null };
+    return Object.values(auths ?? {}).flatMap(({ auth = "", password = "", identitytoken = "" }) => {
+      const login = Buffer.from(auth, "base64").toString();
+      return [auth, login.slice(login.indexOf(":") + 1), password, identitytoken];
+    });
+  } catch {
+    return [config]; // another's, which the API server has not checked
+  }
+}
+
+interface Login {
+  auth?: string;
+  password?: string;
+  identitytoken?: string;
 }
 
 async function lastLines(api: ClusterApi, log: Log, redacted: Redactor | undefined): Promise<string[]> {

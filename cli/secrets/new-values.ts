@@ -35,7 +35,9 @@ export async function newValues(
 
 async function givenValues(names: readonly SecretName[], stack: string): Promise<Values> {
   if (names.length === 0) return {};
-  const lines = process.stdin.isTTY ? await typed(names) : (await text(process.stdin)).split(/\r?\n/);
+  const lines = process.stdin.isTTY
+    ? await askHidden(names.map((name) => `The new value of ${name}, from its provider`))
+    : (await text(process.stdin)).split(/\r?\n/);
   const place = "standard input";
   const given = names.map((name, i) => [name, { value: lines[i] ?? "", place }] as const);
   const problems = secretProblems(Object.fromEntries(given), stack);
@@ -48,10 +50,4 @@ async function givenValues(names: readonly SecretName[], stack: string): Promise
       })),
     );
   return Object.fromEntries(given.map(([name, { value }]) => [name, value]));
-}
-
-async function typed(names: readonly SecretName[]): Promise<string[]> {
-  const lines: string[] = [];
-  for (const name of names) lines.push(await askHidden(`The new value of ${name}, from its provider`));
-  return lines;
 }

@@ -1,13 +1,9 @@
-import * as prompts from "@clack/prompts";
-import { Failure } from "./output.ts";
-
-/** Results go to standard output, so questions do not. */
-const output = process.stderr;
+import { createInterface } from "node:readline/promises";
+import { Writable } from "node:stream";
 
 /** Asks, where somebody can answer; a plain Return means no. False where nobody can. */
 export async function confirm(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY) return false;
-  return (await prompts.confirm({ message: question, initialValue: false, output })) === true;
+  return /^y(es)?$/i.test((await ask(`${question} [y/N] `)) ?? "");
 }
 
 /** Asks before something is installed; where nobody can answer, to set up is what the command was called for. */
@@ -15,16 +11,25 @@ export function confirmUnless(yes: boolean): (question: string) => Promise<boole
   return yes || !process.stdin.isTTY ? () => Promise.resolve(true) : confirm;
 }
 
-/** The answer to a question; undefined where nobody can give one, or wants to. */
+/** The answer to a question; undefined where nobody can give one. */
 export async function ask(question: string): Promise<string | undefined> {
   if (!process.stdin.isTTY) return undefined;
-  const answer = await prompts.text({ message: question, output });
-  return prompts.isCancel(answer) ? undefined : answer.trim();
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await prompt.question(question);
+  prompt.close();
+  return answer.trim();
 }
 
-/** A value that somebody types, which is not shown. Throws Failure when they cancel. */
-export async function askHidden(question: string): Promise<string> {
-  const answer = await prompts.password({ message: question, output });
-  if (prompts.isCancel(answer)) throw new Failure("Nothing was changed.");
-  return answer;
+/** Values that somebody types, one for each question, which are not shown. */
+export async function askHidden(questions: readonly string[]): Promise<string[]> {
+  const silent = new Writable({ write: (_, __, done) => done() });
+  const prompt = createInterface({ input: process.stdin, output: silent, terminal: true });
+  const answers: string[] = [];
+  for (const question of questions) {
+    process.stderr.write(`${question} (it is not shown): `);
+    answers.push(await prompt.question(""));
+    process.stderr.write("\n");
+  }
+  prompt.close();
+  return answers;
 }

@@ -28,7 +28,7 @@ export async function recover(path: string, { key, json }: RecoverOptions): Prom
   const put = (name: string, text: string) => {
     const target = resolve(projectRoot, name);
     if (!target.startsWith(projectRoot + sep))
-      throw new Failure(`The bundle would write ${target}, outside this project; nothing was changed.`);
+      throw new Failure(`The bundle would write ${target}, outside this project.`);
     const before = existsSync(target) ? readFileSync(target, "utf8") : undefined;
     if (before === text || (before !== undefined && name === ".env")) return;
     mkdirSync(dirname(target), { recursive: true, mode: 0o700 });

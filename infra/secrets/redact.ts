@@ -1,17 +1,26 @@
+import { withoutControls } from "../printable.ts";
+
 /** The shortest text that is taken out; less would tear every text apart. */
 const SHORTEST = 4;
 /** The same of a value in base64, of which a few characters are found in much else. */
 const SHORTEST_BASE64 = 8;
 
 /**
- * Takes these values out of a text, in every form that programs write them in: as they are, a line alone, as JSON and as
+ * Takes these values out of a text, in every form that programs write them in: as they are, a line of PEM alone, as JSON and as
  * JSON within JSON, in a URL, and in base64, also where that holds more than the value.
  */
 export function redactor(values: Iterable<string>): (text: string) => string {
-  const forms = new Set([...values].flatMap((value) => [value, ...value.split(/\r?\n/)]).flatMap(formsOf));
+  const forms = new Set([...values].flatMap((value) => [value, ...linesOf(value)]).flatMap(formsOf));
   // The longest first, so that one inside another leaves no rest behind.
   const hidden = [...forms].sort((a, b) => b.length - a.length);
-  return (text) => hidden.reduce((clean, form) => clean.replaceAll(form, "[redacted]"), text);
+  return (text) =>
+    hidden.reduce((clean, form) => clean.replaceAll(form, "[redacted]"), withoutControls(text));
+}
+
+/** The lines of a certificate or key in PEM, each of which tells a part of it. Other texts have lines that say nothing. */
+function linesOf(value: string): string[] {
+  if (!value.includes("-----BEGIN ")) return [];
+  return value.split(/\r?\n/).filter((line) => !line.startsWith("-----"));
 }
 
 function formsOf(value: string): string[] {
@@ -23,6 +32,8 @@ function formsOf(value: string): string[] {
     goForm(json),
     jsonForm(json),
     jsonForm(goForm(json)),
+    goForm(jsonForm(json)),
+    value.replaceAll("'", "''"),
     // As encoders write it that leave no sub-delimiter, that write digits in lower case, and that write forms.
     url,
     url.replaceAll(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`),

@@ -1,3 +1,5 @@
+import { resolve } from "node:path";
+
 /** The stack that a command is about when it names none. */
 export const DEFAULT_STACK = "selfhosted";
 
@@ -10,7 +12,9 @@ const SCRIPTS = ["up", "preview", "status", "down", "pulumi"];
  */
 export function command(stack: string, words: string): string {
   const [verb, ...given] = words.split(" ") as [string, ...string[]];
-  const envFile = process.env.REJOURNEY_ENV_FILE;
+  // Relative to the project, as it is read.
+  const { REJOURNEY_ENV_FILE: named } = process.env;
+  const envFile = named === undefined ? undefined : resolve(import.meta.dirname, "../..", named);
   const args = [
     ...given,
     // The Pulumi CLI has no stack but the one that it is given.

@@ -2,7 +2,12 @@ import { describe, expect, test } from "vitest";
 import { redactor } from "../../infra/secrets/redact.ts";
 
 const SECRET = 'p@ss"w\\ord/+ 1';
-const redacted = redactor([SECRET, "key\nof two lines", "abc"]);
+const redacted = redactor([
+  SECRET,
+  "-----BEGIN PRIVATE KEY-----\nof two lines\n-----END PRIVATE KEY-----",
+  "kind: Config\nname: default",
+  "abc",
+]);
 
 describe("a secret is taken out of a text", () => {
   test.each<[string, string]>([
@@ -13,7 +18,8 @@ describe("a secret is taken out of a text", () => {
     ["in a URL with digits in lower case", "p%40ss%22w%5cord%2f%2b%201"],
     ["in a form", "password=p%40ss%22w%5Cord%2F%2B+1&x=y"],
     ["in a URL that keeps what it may", encodeURI(SECRET)],
-    ["a line of it alone", "now: of two lines"],
+    ["a line of PEM alone", "now: of two lines"],
+    ["with colours and a carriage return in it", SECRET.replace("w", "\u001b[31mw\u001b[0m\r")],
   ])("%s", (_, text) => {
     const clean = redacted(text);
     expect(clean).toContain("[redacted]");
@@ -31,7 +37,9 @@ describe("a secret is taken out of a text", () => {
   });
 
   test("and nothing else is: not what is too short to tell, nor what a secret happens to have in common with a text", () => {
-    expect(redacted("abc, and a pass on the way of lines")).toBe("abc, and a pass on the way of lines");
+    expect(redacted("abc, kind: Config of -----BEGIN PRIVATE KEY-----")).toBe(
+      "abc, kind: Config of -----BEGIN PRIVATE KEY-----",
+    );
     expect(redactor([])("text")).toBe("text");
   });
 
