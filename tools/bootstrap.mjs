@@ -41,8 +41,9 @@ function pinnedNode() {
 installPackages();
 const node = pinnedNode();
 // The pinned Node first on PATH, for the tools that a script starts. Each of them starts faster when what Node has
-// compiled is kept. `--`: what follows is not for Node itself.
+// compiled is kept. Node takes HTTPS_PROXY and NO_PROXY only when it is told to. `--`: what follows is not for Node itself.
 const env = {
+  NODE_USE_ENV_PROXY: "1",
   NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "node"),
   ...process.env,
   PATH: `${dirname(node)}:${process.env.PATH}`,

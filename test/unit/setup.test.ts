@@ -13,14 +13,20 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { hasDockerSource, needKey } from "../../tools/setup/docker-packages.ts";
 import { download } from "../../tools/setup/download.ts";
+
+// Between two attempts, no test waits.
+vi.mock("node:timers/promises", () => ({ setTimeout: () => Promise.resolve() }));
 
 let folder: string;
 let server: Server;
 let base: string;
 let published: string;
 let archive: Buffer;
+/** How many of the next answers break off. */
+let broken = 0;
 const lines: string[] = [];
 
 beforeAll(async () => {
@@ -29,8 +35,9 @@ beforeAll(async () => {
   writeFileSync(join(folder, "tool", "program"), "it runs");
   execFileSync("tar", ["-czf", "tool.tar.gz", "tool"], { cwd: folder });
   archive = readFileSync(join(folder, "tool.tar.gz"));
-  server = createServer(({ url }, response) => {
-    if (url === "/tool.tar.gz") response.end(archive);
+  server = createServer(({ url, method }, response) => {
+    if (method === "GET" && url === "/tool.tar.gz" && broken-- > 0) response.socket!.destroy();
+    else if (url === "/tool.tar.gz") response.end(archive);
     else if (url === "/sums.txt") response.end(published);
     else response.writeHead(404).end();
   });
@@ -71,14 +78,80 @@ describe("a download", () => {
   ])("with %s is thrown away", async (_, change) => {
     published = change(published);
     await expect(get("tool.tar.gz")).rejects.toThrow(
-      "tool.tar.gz does not match its published checksum, so it was deleted.",
+      "Downloading tool.tar.gz failed 3 times; the last time: tool.tar.gz does not match its published checksum, so it was deleted",
     );
     expect(left()).toEqual([]);
   });
 
-  test("that its server does not have, or whose server is not there, is no failure", async () => {
-    expect(await get("other.tar.gz")).toBe(false);
+  test("that breaks off is tried again", async () => {
+    broken = 2;
+    expect(await get("tool.tar.gz")).toBe(true);
+    expect(readFileSync(join(folder, "got", "tool", "program"), "utf8")).toBe("it runs");
+    broken = 3;
+    rmSync(join(folder, "got"), { recursive: true });
+    await expect(get("tool.tar.gz")).rejects.toThrow("Downloading tool.tar.gz failed 3 times");
+    expect(left()).toEqual([]);
+  });
+
+  test("that its server does not have ends with the reason; a server that is not there does not", async () => {
+    await expect(get("other.tar.gz")).rejects.toThrow(`${base}/other.tar.gz answered 404`);
     expect(await get("tool.tar.gz", "http://127.0.0.1:9")).toBe(false);
     expect(existsSync(join(folder, "got"))).toBe(false);
+  });
+});
+
+describe("Docker's repository", () => {
+  const sources = (file: string, text: string) => {
+    const apt = mkdtempSync(join(folder, "apt-"));
+    mkdirSync(join(apt, "sources.list.d"));
+    writeFileSync(join(apt, file), text);
+    return apt;
+  };
+
+  test.each([
+    ["sources.list", "deb [signed-by=/a] https://download.docker.com/linux/debian bookworm stable\n"],
+    ["sources.list.d/docker.sources", "Types: deb\nURIs: https://download.docker.com/linux/debian\n"],
+    [
+      "sources.list.d/own.list",
+      "deb https://mirror.example.com/download.docker.com/linux/debian bookworm stable\n",
+    ],
+  ])("is left as it is where %s names it", (file, text) => {
+    expect(hasDockerSource(sources(file, text))).toBe(true);
+  });
+
+  test.each([
+    ["sources.list", "# deb https://download.docker.com/linux/debian bookworm stable\n"],
+    ["sources.list.d/docker.list.disabled", "deb https://download.docker.com/linux/debian bookworm stable\n"],
+    ["sources.list", "deb https://deb.debian.org/debian bookworm main\n"],
+  ])("is set up where only this is in %s: %s", (file, text) => {
+    expect(hasDockerSource(sources(file, text))).toBe(false);
+  });
+
+  test("is used with its own key alone", async () => {
+    const home = mkdtempSync(join(folder, "gpg-"));
+    const gpg = (...args: string[]) =>
+      execFileSync(
+        "gpg",
+        ["--batch", "--homedir", home, "--pinentry-mode=loopback", "--passphrase=", ...args],
+        {
+          encoding: "utf8",
+          stdio: ["ignore", "pipe", "ignore"],
+        },
+      );
+    for (const name of ["one@example.com", "two@example.com"])
+      gpg("--quick-gen-key", name, "ed25519", "sign", "never");
+    const fingerprint = /^fpr:+(\w+):/m.exec(gpg("--list-keys", "--with-colons", "one@example.com"))![1]!;
+    const one = gpg("--armor", "--export", "one@example.com");
+    await needKey(one, fingerprint);
+    for (const text of [
+      gpg("--armor", "--export", "two@example.com"),
+      gpg("--armor", "--export"),
+      "not a key",
+      "",
+    ])
+      await expect(needKey(text, fingerprint)).rejects.toThrow(
+        `instead of ${fingerprint}, so it is not used`,
+      );
+    execFileSync("gpgconf", ["--homedir", home, "--kill", "all"]);
   });
 });

@@ -1,8 +1,10 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { parse } from "dotenv";
+import { execa } from "execa";
 import { SetupError } from "./error.ts";
 import { aptInstall, needProgram } from "./apt.ts";
+import { answer, isWithinReach, retried } from "./download.ts";
 import type { Log } from "./log.ts";
 
 const OFFICIAL = [
@@ -12,6 +14,8 @@ const OFFICIAL = [
   "docker-buildx-plugin",
   "docker-compose-plugin",
 ];
+/** Docker's release key for Debian and Ubuntu (docs.docker.com/engine/install/debian). */
+const DOCKER_KEY = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88";
 const DISTRIBUTION = ["docker.io", "iptables"];
 
 /**
@@ -39,16 +43,21 @@ export async function installDocker(
 
 /** As docs.docker.com/engine/install/debian has it. False where the repository cannot be reached or does not fit. */
 async function installOfficial(log: Log): Promise<boolean> {
+  if (hasDockerSource("/etc/apt")) {
+    await aptInstall([...OFFICIAL, "ca-certificates"]);
+    return true;
+  }
   const { ID: id, VERSION_CODENAME: suite } = parse(readFileSync("/etc/os-release", "utf8"));
   const repository = `https://download.docker.com/linux/${id}`;
-  const answer = await fetch(`${repository}/gpg`, { signal: AbortSignal.timeout(5000) }).catch(
-    () => undefined,
-  );
-  if (!answer?.ok || suite === undefined) return false;
-  const key = "/etc/apt/keyrings/docker.asc";
+  const url = `${repository}/gpg`;
+  if (suite === undefined || !["debian", "ubuntu"].includes(id!) || !(await isWithinReach(url))) return false;
+  const text = await retried("Downloading Docker's key", async () => (await answer(url)).text(), log);
+  await needProgram("gpg", "gnupg", log);
+  await needKey(text, DOCKER_KEY);
+  const key = "/etc/apt/keyrings/rejourney-docker.asc";
   mkdirSync(dirname(key), { recursive: true });
-  writeFileSync(key, await answer.text(), { mode: 0o644 });
-  const list = "/etc/apt/sources.list.d/docker.list";
+  writeFileSync(key, text, { mode: 0o644 });
+  const list = "/etc/apt/sources.list.d/rejourney-docker.list";
   writeFileSync(list, `deb [signed-by=${key}] ${repository} ${suite} stable\n`);
   try {
     await aptInstall([...OFFICIAL, "ca-certificates"]);
@@ -57,7 +66,31 @@ async function installOfficial(log: Log): Promise<boolean> {
     log(
       `The packages of Docker cannot be installed here (${(error as Error).message}); using those of the distribution.`,
     );
-    rmSync(list);
+    for (const path of [list, key]) rmSync(path);
     return false;
   }
+}
+
+/** Whether somebody has set up Docker's own repository below `folder`, which is `/etc/apt`. */
+export function hasDockerSource(folder: string): boolean {
+  const parts = join(folder, "sources.list.d");
+  const files = existsSync(parts) ? readdirSync(parts).map((name) => join(parts, name)) : [];
+  return [join(folder, "sources.list"), ...files.filter((path) => /\.(list|sources)$/.test(path))]
+    .filter((path) => existsSync(path))
+    .some((path) => /^[^#\n]*download\.docker\.com/m.test(readFileSync(path, "utf8")));
+}
+
+/** Throws SetupError unless a text is one key, with this fingerprint. */
+export async function needKey(text: string, fingerprint: string): Promise<void> {
+  const shown = await execa("gpg", ["--batch", "--show-keys", "--with-colons"], {
+    input: text,
+    reject: false,
+  });
+  const keys = [...shown.stdout.matchAll(/^pub:.*\n(?:[^f].*\n)*fpr:+([0-9A-F]+):/gm)].map(
+    ([, found]) => found,
+  );
+  if (keys.length === 1 && keys[0] === fingerprint) return;
+  throw new SetupError(
+    `the key of Docker's repository has the fingerprint ${keys.join(", ") || "of no key"} instead of ${fingerprint}, so it is not used`,
+  );
 }

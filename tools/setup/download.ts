@@ -3,6 +3,7 @@ import { createReadStream, createWriteStream, mkdirSync, renameSync, rmSync } fr
 import { basename, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { SetupError } from "./error.ts";
 import type { Log } from "./log.ts";
@@ -19,18 +20,51 @@ export interface Download {
 
 /** Milliseconds after which a server counts as out of reach. */
 const REACHABLE = 5000;
+const ATTEMPTS = 3;
+/** Milliseconds before a further attempt. */
+const PAUSE = 2000;
+
+/** Whether a server answers at all, if need be through the proxy of HTTPS_PROXY. */
+export async function isWithinReach(url: string): Promise<boolean> {
+  const request = fetch(url, { method: "HEAD", signal: AbortSignal.timeout(REACHABLE) });
+  return request.then(
+    () => true,
+    () => false,
+  );
+}
+
+/** What `work` gives, tried again while it fails. Throws SetupError with the reason of the last failure. */
+export async function retried<T>(what: string, work: () => Promise<T>, log: Log): Promise<T> {
+  for (let attempt = 1; ; attempt++)
+    try {
+      return await work();
+    } catch (error) {
+      const reason = reasonOf(error as Error);
+      if (attempt === ATTEMPTS)
+        throw new SetupError(`${what} failed ${ATTEMPTS} times; the last time: ${reason}`);
+      log(`  ${reason}; retrying …`);
+      await sleep(PAUSE * attempt);
+    }
+}
+
+/** Of a failed `fetch`, its message says nothing, but its cause. */
+function reasonOf({ message, cause }: Error): string {
+  return cause instanceof Error ? cause.message : message;
+}
 
 /**
- * Downloads an archive, compares it with its published checksum and unpacks it. False when the server cannot be
- * reached or does not have it. Throws when the archive is not what was published, or breaks off.
+ * Downloads an archive, compares it with its checksum and unpacks it. False when its server is not within reach. Throws
+ * SetupError when the server has another archive than the pinned one, or none, or breaks off again and again.
  */
-export async function download({ url, sums, folder, log }: Download): Promise<boolean> {
-  const there = await fetch(url, { method: "HEAD", signal: AbortSignal.timeout(REACHABLE) }).catch(
-    () => undefined,
-  );
-  if (!there?.ok) return false;
-  const name = basename(new URL(url).pathname);
-  log(`Downloading ${name} …`);
+export async function download(asked: Download): Promise<boolean> {
+  if (!(await isWithinReach(asked.url))) return false;
+  const name = basename(new URL(asked.url).pathname);
+  asked.log(`Downloading ${name} …`);
+  await retried(`Downloading ${name}`, () => unpacked(name, asked), asked.log);
+  return true;
+}
+
+async function unpacked(name: string, { url, sums, folder }: Download): Promise<void> {
   const partial = `${folder}.${process.pid}.partial`;
   mkdirSync(partial, { recursive: true });
   try {
@@ -41,17 +75,17 @@ export async function download({ url, sums, folder, log }: Download): Promise<bo
     await pipeline(createReadStream(archive), hash);
     const sum = hash.digest("hex");
     if (!published.split("\n").some((line) => line.startsWith(sum) && line.endsWith(name)))
-      throw new SetupError(`${name} does not match its published checksum, so it was deleted.`);
+      throw new SetupError(`${name} does not match its published checksum, so it was deleted`);
     await execa("tar", ["-xzf", archive, "-C", partial]);
     rmSync(archive);
     renameSync(partial, folder);
   } finally {
     rmSync(partial, { recursive: true, force: true });
   }
-  return true;
 }
 
-async function answer(url: string): Promise<Response> {
+/** What a server answers. Throws SetupError when that is an error. */
+export async function answer(url: string): Promise<Response> {
   const response = await fetch(url);
   if (!response.ok) throw new SetupError(`${url} answered ${response.status}`);
   return response;
