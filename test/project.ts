@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { rotationsName } from "../infra/secrets/names.ts";
 import { projectRoot } from "../infra/settings/sources.ts";
-import { ensureEngine } from "../tools/setup/engine.ts";
+import { ensureEngine, standInFolder } from "../tools/setup/engine.ts";
 
 export interface Ran {
   /** Exit code, or the signal that ended it. */
@@ -110,8 +110,9 @@ export class TestProject {
 
   /** The Pulumi CLI itself, as its user would call it: with nothing but the passphrase and, for stand-ins, PATH. */
   async pulumi(...args: string[]): Promise<Ran> {
-    const { pulumi, standIns } = await ensureEngine(() => {});
-    const path = [this.path("node_modules", ".bin"), ...(standIns ? [this.path("tools/standins/bin")] : [])];
+    const plugins = ["random", this.stack === "prod" ? "kubernetes" : "command"] as const;
+    const { pulumi, standIns } = await ensureEngine(plugins, () => {});
+    const path = [this.path("node_modules", ".bin"), ...standIns.map(standInFolder)];
     const env = {
       ...withoutSettings(),
       ...this.#docker,
@@ -231,6 +232,7 @@ export class FakeDocker {
 
 export interface StateResource {
   urn: string;
+  id?: string;
   type: string;
   protect?: boolean;
   inputs?: Record<string, unknown>;

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { execa } from "execa";
 import { projectRoot } from "../infra/settings/sources.ts";
+import { needProgram } from "../tools/setup/apt.ts";
 import { ensureEngine } from "../tools/setup/engine.ts";
 import { goTool } from "../tools/setup/go-tool.ts";
 import type { Log } from "../tools/setup/log.ts";
@@ -21,6 +22,8 @@ interface Result {
   skipped: number;
   /** What failed, and its error. */
   failures: string[];
+  /** Seconds that each file took, by its path. */
+  times: Record<string, number>;
 }
 
 const CHECKS: Record<string, readonly string[]> = {
@@ -45,19 +48,20 @@ interface Surroundings {
 
 /** What a tier needs that may take minutes, once: no test waits that long. */
 const PREPARATIONS: Record<string, (log: Log) => Promise<Surroundings>> = {
+  unit: (log) => needProgram("gpg", "gnupg", log).then(() => ({})),
   manifests: (log) => prepareJudges(log).then(() => ({})),
   engine: async (log) => {
-    await ensureEngine(log);
+    await ensureEngine(["random", "command", "kubernetes"], log);
     for (const name of ["versitygw", ...API_SERVER_TOOLS] as const) await goTool(name, log);
     await customResourceDefinitions(log);
     return {};
   },
   docker: async (log) => {
-    await ensureEngine(log);
+    await ensureEngine(["random", "command"], log);
     return { takeBack: await prepareDocker(log) };
   },
   cluster: async (log) => {
-    await ensureEngine(log);
+    await ensureEngine(["random", "kubernetes"], log);
     if (process.env.TEST_KUBECONFIG) return {};
     for (const name of [...API_SERVER_TOOLS, ...NODE_TOOLS] as const) await goTool(name, log);
     await customResourceDefinitions(log);
@@ -84,9 +88,10 @@ async function check(name: string): Promise<Result> {
   const [tool, ...args] = CHECKS[name]!;
   const options = { cwd: projectRoot, stdin: "ignore", all: true, reject: false } as const;
   const { exitCode, all } = await execa(program(tool!), args, options);
-  if (exitCode === 0) return { passed: 1, skipped: 0, failures: [] };
+  const times = {};
+  if (exitCode === 0) return { passed: 1, skipped: 0, failures: [], times };
   const output = all.trimEnd().split("\n");
-  return { passed: 0, skipped: 0, failures: [[name, ...output.slice(-SHOWN_LINES)].join("\n")] };
+  return { passed: 0, skipped: 0, failures: [[name, ...output.slice(-SHOWN_LINES)].join("\n")], times };
 }
 
 /** The error of a test, without the part of its stack that is not this project's. */
@@ -103,6 +108,8 @@ interface Report {
   testResults: {
     name: string;
     message: string;
+    startTime: number;
+    endTime: number;
     assertionResults: { fullName: string; status: string; failureMessages: string[] }[];
   }[];
 }
@@ -113,6 +120,7 @@ async function tiers(names: readonly string[]): Promise<Result[]> {
     passed: 0,
     skipped: 0,
     failures: [`${name}: ${what}\n${(error as Error).message}`],
+    times: {},
   });
   const results: Result[] = [];
   const ready: [string, Surroundings][] = [];
@@ -152,7 +160,8 @@ async function tests(name: string, { command = [], env }: Surroundings): Promise
       stdio: ["ignore", 2, 2],
     });
     const [status] = (await once(child, "exit")) as [number | null];
-    if (!existsSync(file)) return { passed: 0, skipped: 0, failures: [`${name}: vitest gave no report`] };
+    if (!existsSync(file))
+      return { passed: 0, skipped: 0, failures: [`${name}: vitest gave no report`], times: {} };
     const report = JSON.parse(readFileSync(file, "utf8")) as Report;
     const failures = report.testResults.flatMap(({ name: path, message, assertionResults }) => {
       const failed = assertionResults.filter(({ status }) => status === "failed");
@@ -167,6 +176,12 @@ async function tests(name: string, { command = [], env }: Surroundings): Promise
       passed: report.numPassedTests,
       skipped: report.numPendingTests + report.numTodoTests,
       failures,
+      times: Object.fromEntries(
+        report.testResults.map(({ name: path, startTime, endTime }) => [
+          relative(projectRoot, path),
+          (endTime - startTime) / 1000,
+        ]),
+      ),
     };
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -184,18 +199,21 @@ if (unknown.length > 0) {
 process.env.NODE_COMPILE_CACHE = mkdtempSync(join(tmpdir(), "rejourney-compiled-"));
 process.on("exit", () => rmSync(process.env.NODE_COMPILE_CACHE!, { recursive: true, force: true }));
 
-const total: Result = { passed: 0, skipped: 0, failures: [] };
+const total: Result = { passed: 0, skipped: 0, failures: [], times: {} };
 for (const stage of [Object.keys(CHECKS), ...TIERS]) {
   const names = stage.filter((name) => asked.length === 0 || asked.includes(name));
   if (names.length === 0) continue;
   process.stderr.write(`== ${names.join(" and ")}\n`);
   const results = await (names[0]! in CHECKS ? Promise.all(names.map(check)) : tiers(names));
-  for (const { passed, skipped, failures } of results) {
+  for (const { passed, skipped, failures, times } of results) {
     total.passed += passed;
     total.skipped += skipped;
     total.failures.push(...failures);
+    Object.assign(total.times, times);
   }
 }
+const slowest = Object.entries(total.times).sort(([, a], [, b]) => b - a);
+for (const [file, seconds] of slowest) process.stderr.write(`${seconds.toFixed(1).padStart(7)} s  ${file}\n`);
 for (const failure of total.failures) process.stdout.write(`\nFAILED ${failure}\n`);
 // The names once more: of many failures, the end of a log shows the last ones alone.
 if (total.failures.length > 3)

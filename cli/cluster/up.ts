@@ -21,7 +21,7 @@ export async function prepareCluster(
 ): Promise<Deployment> {
   const api = await reachedCluster(settings);
   await needFitCluster(api, settings);
-  const open = await openStack(stack);
+  const open = await openStack(stack, settings);
   await needSameCluster(api, open.resources, settings);
   await needSameDatabase(api, settings);
   return {
@@ -50,8 +50,10 @@ async function applyWatched(
 ): Promise<Applied> {
   const watch = new PodWatch(api, settings.stack);
   const signal = AbortSignal.any([open.options.signal, watch.signal]);
-  // With a refresh, so that what somebody has changed or removed by hand is found and set back.
-  const options = { ...open.options, signal, onEvent: watch.onEvent, refresh: true };
+  // With a refresh, so that what somebody has changed or removed by hand is found and set back; by the plugin and the
+  // context that the program names now, which may be others than at the last run.
+  const refresh = { refresh: true, runProgram: true };
+  const options = { ...open.options, signal, onEvent: watch.onEvent, ...refresh };
   try {
     return await apply({ ...open, options }, settings, slots, failedJobs(open.resources));
   } catch (error) {

@@ -7,7 +7,7 @@ import type { OpenStack } from "./stack.ts";
 export async function previewed({ stack, options }: OpenStack, refresh: boolean): Promise<Progress> {
   const progress = new Progress(log);
   const { onEvent } = progress;
-  const run = stack.preview({ ...options, onEvent, refresh });
+  const run = stack.preview({ ...options, onEvent, ...(refresh && { refresh, runProgram: true }) });
   await inWords(run, () => progress.failed);
   return progress;
 }

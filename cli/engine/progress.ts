@@ -28,6 +28,9 @@ const OPERATIONS: Partial<Record<string, { op: string; sign: string }>> = {
 // Messages of severity `debug` come unasked, with inputs in plain text.
 const SHOWN = ["info", "info#err", "warning", "error"];
 
+/** Of each stand-in on PATH, which `up` has named already; and of what is registered as not to be waited for. */
+const NO_NEWS = /^using pulumi-\S+ from \$PATH at .*\/standins\/|^Skipping await logic$/;
+
 /** Names of the hashes that show a changed secret: an annotation of pods, a variable of the Compose project's command. */
 const HASH = /^(rejourney\.co\/secrets-hash|SECRETS_HASH_.*)$/;
 
@@ -48,7 +51,8 @@ export class Progress {
   readonly onEvent = (event: EngineEvent): void => {
     const { diagnosticEvent, resourcePreEvent, resOutputsEvent, resOpFailedEvent, summaryEvent } = event;
     if (summaryEvent !== undefined) this.counts = summaryEvent.resourceChanges;
-    if (diagnosticEvent !== undefined && SHOWN.includes(diagnosticEvent.severity)) {
+    const isNews = diagnosticEvent !== undefined && !NO_NEWS.test(diagnosticEvent.message);
+    if (isNews && SHOWN.includes(diagnosticEvent.severity)) {
       this.failed ||= diagnosticEvent.severity === "error";
       this.say(diagnosticEvent.message, sourceOf(diagnosticEvent.urn));
     }

@@ -4,30 +4,37 @@ import { CommandError, ConcurrentUpdateError } from "@pulumi/pulumi/automation/i
 import { execa, ExecaError } from "execa";
 import { projectRoot } from "../../infra/settings/sources.ts";
 import { ensureEngine, standInFolder } from "../../tools/setup/engine.ts";
+import type { Plugin } from "../../tools/setup/plugins.ts";
+import { ensureCli } from "../../tools/setup/pulumi-cli.ts";
 import { Failure, log } from "../terminal/output.ts";
 import { localFolder, passphrase, stateFolder } from "../state/folder.ts";
 
-export interface Engine {
-  env: Record<string, string>;
-  /** True where stand-ins take the place of the official plugins. */
-  standIns: boolean;
-}
-
-/** The environment in which the engine works: its CLI first on PATH, the backend, the passphrase. */
-export async function engineEnvironment(): Promise<Engine> {
+/** The environment of every command of the engine: its CLI first on PATH, the backend, the passphrase. */
+export async function engineEnvironment(): Promise<Record<string, string>> {
   const secret = passphrase();
-  const { pulumi, standIns } = await ensureEngine(log);
+  const pulumi = await ensureCli(log);
   const state = stateFolder();
   if (state !== undefined) mkdirSync(state, { recursive: true, mode: 0o700 });
-  const path = [...(standIns ? [standInFolder] : []), dirname(pulumi), process.env.PATH];
-  const env = {
-    PATH: path.join(delimiter),
+  return {
+    PATH: pathWith(dirname(pulumi)),
     PULUMI_SKIP_UPDATE_CHECK: "true",
-    ...(standIns && { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" }),
     ...(state !== undefined && { PULUMI_BACKEND_URL: `file://${state}` }),
     ...secret,
   };
+}
+
+/** What a run of the engine needs besides: its language host, its plugins, and what stand-ins serve. */
+export async function pluginEnvironment(plugins: readonly Plugin[]) {
+  const { pulumi, standIns } = await ensureEngine(plugins, log);
+  const env = {
+    PATH: pathWith(...standIns.map(standInFolder), dirname(pulumi)),
+    ...(standIns.length > 0 && { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" }),
+  };
   return { env, standIns };
+}
+
+function pathWith(...folders: string[]): string {
+  return [...folders, process.env.PATH].join(delimiter);
 }
 
 /** Standard output of `pulumi <args>`. */

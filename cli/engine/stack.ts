@@ -2,8 +2,9 @@ import { existsSync } from "node:fs";
 import { type EngineEvent, LocalWorkspace, Stack } from "@pulumi/pulumi/automation/index.js";
 import { command } from "../../infra/settings/command.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
-import { STAND_IN } from "../../tools/standins/mark.ts";
-import { createStack, engineEnvironment, inWords, pulumi } from "./pulumi-cli.ts";
+import type { Settings } from "../../infra/settings/load.ts";
+import { needOfficial, pluginsFor, pluginsOf } from "./plugins.ts";
+import { createStack, engineEnvironment, inWords, pluginEnvironment, pulumi } from "./pulumi-cli.ts";
 import { settleLocks } from "../state/lock.ts";
 import { Failure, log } from "../terminal/output.ts";
 import { repairState } from "../state/repair.ts";
@@ -39,12 +40,12 @@ export interface Resource {
 }
 
 /**
- * Opens a stack for a run: makes what is missing on a first run, and clears what a killed run left. Throws Failure
- * when the state cannot be opened, or belongs to a machine with other plugins.
+ * Opens a stack for a run: makes what is missing on a first run, and clears what a killed run left. `settings` are those
+ * that the run applies; without them it needs no more than the state does. Throws Failure when the state cannot be
+ * opened, or when a stand-in would have to serve where it must not.
  */
-export async function openStack(name: string): Promise<OpenStack> {
-  const { env, standIns } = await engineEnvironment();
-  Object.assign(process.env, env);
+export async function openStack(name: string, settings?: Settings): Promise<OpenStack> {
+  Object.assign(process.env, await engineEnvironment());
   const state = stateFolder();
   if (state !== undefined) {
     await settleLocks(state, name);
@@ -58,7 +59,10 @@ export async function openStack(name: string): Promise<OpenStack> {
   stack.outputs = () => Promise.resolve({});
   stack.info = () => Promise.resolve(undefined);
   const resources = await settledResources(name, before);
-  refuseOtherProviders(resources, standIns);
+  const used = new Set([...pluginsOf(resources), ...(settings === undefined ? [] : pluginsFor(settings))]);
+  const { env, standIns } = await pluginEnvironment([...used]);
+  Object.assign(process.env, env);
+  needOfficial(standIns, resources, settings);
   const options = {
     configFile: copy,
     signal: stopSignal(),
@@ -90,8 +94,7 @@ export async function deployedResources(stack: string, ...flags: string[]): Prom
   );
   const state = stateFolder();
   if (state !== undefined && !existsSync(stateFile(state, stack))) throw nothing;
-  const { env } = await engineEnvironment();
-  Object.assign(process.env, env);
+  Object.assign(process.env, await engineEnvironment());
   return resourcesIn(await exportedText(stack, ...flags));
 }
 
@@ -166,23 +169,4 @@ interface State {
 /** The state as the engine exports it; without flags, its secrets are encrypted. */
 export function exportedText(stack: string, ...flags: string[]): Promise<string> {
   return pulumi(["stack", "export", "--stack", stack, ...flags]);
-}
-
-// What stand-ins wrote is for trying: the official plugins must not take it over, nor the reverse.
-function refuseOtherProviders(resources: readonly Resource[], standIns: boolean): void {
-  const providers = resources.filter(({ type }) =>
-    /^pulumi:providers:(random|command|kubernetes)$/.test(type),
-  );
-  const byStandIns = providers.some(({ inputs }) => inputs?.[STAND_IN] === true);
-  if (providers.length > 0 && byStandIns !== standIns) {
-    const plugins = (standIn: boolean) => (standIn ? "stand-ins" : "the official plugins");
-    throw new Failure(
-      `This state was written with ${plugins(byStandIns)}, but this machine has ${plugins(standIns)}; nothing was changed.\n` +
-        `  Fix: use a machine with ${plugins(byStandIns)}, or another stack`,
-    );
-  }
-  if (standIns)
-    log(
-      "The official Pulumi plugins are not available here; this run uses stand-ins, for trying and testing only.",
-    );
 }

@@ -22,7 +22,7 @@ export async function prepareSingleNode(
 ): Promise<Deployment> {
   const project = composeProject(settings);
   await preflight(settings, project);
-  const open = await openStack(stack);
+  const open = await openStack(stack, settings);
   const { resources } = open;
   const isSampleAsked = asksForSample(settings, project);
   const deployed = deployedProject(resources);

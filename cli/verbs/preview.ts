@@ -1,7 +1,7 @@
 import type { KubernetesSettings } from "../../infra/settings/load.ts";
 import { previewed } from "../engine/preview.ts";
 import type { Options } from "../terminal/options.ts";
-import { Failure, print, printJson } from "../terminal/output.ts";
+import { Failure, log, print, printJson } from "../terminal/output.ts";
 import { shown, summary } from "../engine/progress.ts";
 import { slotsToFill } from "../engine/secret-slots.ts";
 import { type OpenStack, openStack } from "../engine/stack.ts";
@@ -10,7 +10,7 @@ import { checkedSettings } from "../terminal/settings.ts";
 /** Shows what `up` would change; changes nothing. */
 export async function preview({ stack: name, json }: Options): Promise<void> {
   const settings = checkedSettings(name);
-  const open = await openStack(name);
+  const open = await openStack(name, settings);
   const refresh = settings.target === "kubernetes" && (await answers(settings, open));
   const { changes, counts } = await previewed(open, refresh);
   const slots = await slotsToFill(open.resources, settings);
@@ -32,8 +32,9 @@ async function answers(settings: KubernetesSettings, { resources }: OpenStack): 
   const { reachedCluster } = await import("../cluster/connection.ts");
   const { needSameCluster } = await import("../cluster/existing-data.ts");
   const api = await reachedCluster(settings).catch((error: unknown) => {
-    if (error instanceof Failure) return undefined;
-    throw error;
+    if (!(error instanceof Failure)) throw error;
+    log(`Nothing was compared with the cluster. ${error.message}`);
+    return undefined;
   });
   if (api !== undefined) await needSameCluster(api, resources, settings);
   return api !== undefined;

@@ -25,10 +25,7 @@ export class KubernetesDeployment extends pulumi.ComponentResource {
         ...(settings.context !== undefined && { context: settings.context }),
         // Else another address or certificate of the same cluster would replace every object.
         clusterIdentifier: `rejourney-${settings.stack}`,
-        // So that a run goes on from where one was killed, takes back what was changed by hand, and gives a Secret
-        // another value without a moment in which there is none.
-        upsertExistingObjects: true,
-        enablePatchForce: true,
+        // A Secret gets another value without a moment in which there is none.
         enableSecretMutable: true,
       },
       { parent: this, transformations: [withoutKubeconfig] },

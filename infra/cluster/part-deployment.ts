@@ -34,8 +34,6 @@ export class PartDeployment extends pulumi.ComponentResource {
           dependsOn: [...before],
           protect: KEPT.includes(manifest.kind),
           retainOnDelete: KEPT.includes(manifest.kind),
-          // A Job that has failed is made anew under its name.
-          deleteBeforeReplace: manifest.kind === "Job",
         }),
       );
     }

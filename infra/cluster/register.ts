@@ -1,5 +1,5 @@
 import * as k8s from "@pulumi/kubernetes";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import type { Manifest, VersionKind } from "../manifest.ts";
 
 type Constructor = new (
@@ -35,12 +35,48 @@ const TYPES: Record<VersionKind, Constructor> = {
   "traefik.io/v1alpha1/Middleware": Foreign,
 };
 
+/**
+ * Taken over from others who have set the same fields, so that a run takes back what was changed by hand. An Ingress is
+ * not waited for: its backends are ready before it, and a controller that publishes no address would hang the run.
+ */
+const ANNOTATIONS = {
+  every: { "pulumi.com/patchForce": "true" },
+  Ingress: { "pulumi.com/skipAwait": "true" },
+} as const;
+
 /** Registers an object with the engine. */
 export function register(
   name: string,
   manifest: Manifest,
   opts: pulumi.CustomResourceOptions,
 ): pulumi.CustomResource {
-  const Typed = TYPES[`${manifest.apiVersion}/${manifest.kind}` as VersionKind];
-  return new Typed(name, manifest as never, opts);
+  const { apiVersion, kind, metadata } = manifest;
+  const annotations = {
+    ...metadata.annotations,
+    ...ANNOTATIONS.every,
+    ...(kind === "Ingress" && ANNOTATIONS.Ingress),
+  };
+  const Typed = TYPES[`${apiVersion}/${kind}` as VersionKind];
+  const args = { ...manifest, metadata: { ...metadata, annotations } };
+  return new Typed(name, args as never, {
+    ...opts,
+    // Names are fixed, so that the old object is in the way of the new one.
+    deleteBeforeReplace: true,
+    ...(kind === "Secret" && OF_SECRETS),
+  });
+}
+
+const OF_SECRETS: pulumi.CustomResourceOptions = {
+  // `kubectl apply` leaves a copy of all values in an annotation.
+  additionalSecretOutputs: ["metadata"],
+  transformations: [withoutEmptyData],
+};
+
+// The SDK marks all data as secret, no data at all too; the plugin would find a change in that at every run.
+function withoutEmptyData({ props, opts }: pulumi.ResourceTransformationArgs) {
+  const { data, ...others } = props as { data: pulumi.Output<Record<string, string>> };
+  const given = pulumi
+    .unsecret(data)
+    .apply((all) => (Object.keys(all).length === 0 ? undefined : pulumi.secret(all)));
+  return { props: { ...others, data: given }, opts };
 }

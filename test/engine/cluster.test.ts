@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { KubernetesObject } from "../../infra/cluster/api.ts";
 import { ended, type Ran, TestProject } from "../project.ts";
 import { found } from "../search.ts";
+import { STAND_IN } from "../../tools/standins/mark.ts";
 import { ApiServer } from "./api-server.ts";
 import { StandInNode } from "./node.ts";
 import { RENDERED, renderedObjects } from "./rendered.ts";
@@ -80,7 +81,7 @@ describe("without a cluster", () => {
     expect(nothing, nothing.stderr).toMatchObject({ status: 0 });
     expect(nothing.stdout).toMatch(/^\d+ to create, 0 unchanged$/m);
     expect(nothing.stderr).toMatch(
-      /Nothing was compared with the cluster: the kubeconfig is not readable: ENOENT.*missing/,
+      /Nothing was compared with the cluster\. The cluster .*: the kubeconfig is not readable: ENOENT.*missing/,
     );
     const away = project.path("away.kubeconfig");
     writeFileSync(away, readFileSync(kubeconfig, "utf8").replace(/127\.0\.0\.1:\d+/, "127.0.0.1:1"));
@@ -88,7 +89,7 @@ describe("without a cluster", () => {
     expect(unreachable, unreachable.stderr).toMatchObject({ status: 0 });
     expect(unreachable.stdout.split("\n").sort()).toEqual(nothing.stdout.split("\n").sort());
     expect(unreachable.stderr).toContain(
-      "Nothing was compared with the cluster: no answer from https://127.0.0.1:1 (",
+      "Nothing was compared with the cluster. The cluster of the stack prod cannot be reached: no answer from https://127.0.0.1:1 (",
     );
     const { status, stderr } = await prod("up", { KUBECONFIG: away });
     expect({ status, stderr }).toEqual({
@@ -156,6 +157,32 @@ describe("a deployment that is there", () => {
     expect(changed).not.toMatch(/^[+±-] /m);
     expect(changed).toMatch(/^1 to update, \d+ unchanged$/m);
     writeFileSync(project.path("Pulumi.prod.yaml"), settings);
+  });
+
+  test("that a stand-in of an older version wrote goes over to the plugin, and keeps every object", async () => {
+    const file = project.path(".rejourney", "state", ".pulumi", "stacks", "rejourney", "prod.json");
+    const uids = async () => {
+      const kinds = "deployments,statefulsets,services,secrets,ingresses,persistentvolumeclaims";
+      return server.kubectl(["get", kinds, inNamespace, "--output=jsonpath={.items[*].metadata.uid}"]);
+    };
+    const before = await uids();
+    // As it wrote them: no name of a field manager, and other inputs of the provider.
+    const state = readFileSync(file, "utf8")
+      .replaceAll(/"__(fieldManager|initialApiVersion)":"[^"]*",?/g, "")
+      .replaceAll(
+        /("clusterIdentifier":"rejourney-prod",)(.*?)"version":"4\.25\.0"/g,
+        `$1"${STAND_IN}":true,$2"version":"4.34.2"`,
+      );
+    expect(state).toContain('"version":"4.34.2"');
+    writeFileSync(file, state);
+    const { status, stdout, stderr } = await prod("up");
+    expect({ status, stdout, stderr }).toMatchObject({ status: 0 });
+    expect(stderr).toContain(
+      "This state was written with stand-ins; from now on Pulumi's own plugins manage it: kubernetes.",
+    );
+    expect(await uids()).toBe(before);
+    expect(readFileSync(file, "utf8")).not.toContain("4.34.2");
+    expect(await done("up")).toMatch(/^\d+ unchanged$/m);
   });
 
   test("what somebody has changed by hand is shown, and fixed, without a secret's value", async () => {

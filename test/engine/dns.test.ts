@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { projectRoot } from "../../infra/settings/sources.ts";
-import { ensureEngine } from "../../tools/setup/engine.ts";
+import { ensureEngine, standInFolder } from "../../tools/setup/engine.ts";
 import { ended, type Ran, TestProject } from "../project.ts";
 
 // The life of DNS records on the real engine, in order, with a stand-in for Cloudflare (cloudflare.ts).
@@ -83,8 +83,7 @@ async function pulumi(
   addresses = "203.0.113.10",
   token = "a-token-of-cloudflare",
 ): Promise<Ran> {
-  const { pulumi: cli } = await ensureEngine(() => {});
-  const standIns = join(projectRoot, "tools", "standins", "bin");
+  const { pulumi: cli, standIns } = await ensureEngine([], () => {});
   return ended(
     spawn(cli, [...args, "--non-interactive"], {
       cwd: project.folder,
@@ -94,8 +93,8 @@ async function pulumi(
         PATH: [
           project.path("bin"),
           join(projectRoot, "node_modules", ".bin"),
+          ...standIns.map(standInFolder),
           process.env.PATH,
-          standIns,
         ].join(delimiter),
         PULUMI_BACKEND_URL: `file://${project.path("state")}`,
         PULUMI_CONFIG_PASSPHRASE: "a passphrase",

@@ -1,12 +1,22 @@
 import type { ChildProcess } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { hostname } from "node:os";
+import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { freePort } from "../docker/host.ts";
 import { STAND_IN } from "../../tools/standins/mark.ts";
-import { ended, type FakeDocker, TestProject } from "../project.ts";
+import { ended, type FakeDocker, type StateResource, TestProject } from "../project.ts";
 
 let project: TestProject;
 let docker: FakeDocker;
@@ -25,6 +35,10 @@ const locks = () =>
   project.path(".rejourney", "state", ".pulumi", "locks", "organization", "rejourney", "selfhosted");
 const heldLocks = () =>
   existsSync(locks()) ? readdirSync(locks()).filter((name) => name.endsWith(".json")) : [];
+
+/** What each resource is by its provider. */
+const idsIn = ({ resources }: { resources: readonly StateResource[] }) =>
+  resources.filter(({ type }) => !type.startsWith("pulumi:")).map(({ urn, id }) => [urn, id]);
 
 async function until(what: () => boolean): Promise<void> {
   while (!what()) await sleep(50);
@@ -211,24 +225,61 @@ describe("the lock of another host", () => {
   });
 });
 
-describe("a state that other plugins wrote", () => {
-  test("is not taken over", async () => {
-    const file = `${state()}/.pulumi/stacks/rejourney/selfhosted.json`;
-    const text = project.read(".rejourney", "state", ".pulumi", "stacks", "rejourney", "selfhosted.json");
-    const marked = text.includes(`"${STAND_IN}":true`);
-    const other = marked
-      ? text.replaceAll(`"${STAND_IN}":true,`, "")
-      : text.replaceAll('"inputs":{"__internal":{}', `"inputs":{"__internal":{},"${STAND_IN}":true`);
-    expect(other).not.toBe(text);
-    writeFileSync(file, other);
-    const { status, stderr } = await project.rejourney(["up"]);
+describe("stand-ins for Pulumi's own plugins", () => {
+  const asked = { REJOURNEY_STAND_INS: "true" };
+  const file = () => `${state()}/.pulumi/stacks/rejourney/selfhosted.json`;
+
+  /** Plugins without the mark of a stand-in on PATH, in the place of the official ones, which no registry has. */
+  function withOwnPlugins(): NodeJS.ProcessEnv {
+    const copy = project.path("own");
+    cpSync(project.path("tools", "standins"), join(copy, "tools"), { recursive: true });
+    symlinkSync(project.path("node_modules"), join(copy, "node_modules"));
+    writeFileSync(join(copy, "tools", "mark.ts"), 'export const STAND_IN = "own";\n');
+    const folders = ["random", "command"].map((name) => join(copy, "tools", "bin", name));
+    return { PATH: [...folders, project.path("bin"), process.env.PATH].join(delimiter) };
+  }
+
+  test("do not take over a state that the plugins wrote", async () => {
+    expect(await project.rejourney(["up"], asked)).toMatchObject({ status: 0 });
+    const text = readFileSync(file(), "utf8");
+    expect(text).toContain(`"${STAND_IN}":true`);
+    writeFileSync(file(), text.replaceAll(`"${STAND_IN}":true,`, ""));
+    const { status, stderr } = await project.rejourney(["up"], asked);
+    writeFileSync(file(), text);
     expect(status).toBe(1);
     expect(stderr).toContain(
-      marked
-        ? "This state was written with the official plugins, but this machine has stand-ins; nothing was changed."
-        : "This state was written with stand-ins, but this machine has the official plugins; nothing was changed.",
+      "This state was written with Pulumi's own plugins, but only stand-ins are available here for: random, command; nothing was changed.",
     );
-    writeFileSync(file, text);
+  });
+
+  test("are followed by the plugins: the same resources, the same secrets", async () => {
+    const before = { ids: idsIn(await project.state()), secrets: await project.secrets() };
+    const up = await project.rejourney(["up"], withOwnPlugins());
+    expect(up).toMatchObject({ status: 0 });
+    expect(up.stderr).toContain(
+      "This state was written with stand-ins; from now on Pulumi's own plugins manage it: random, command.",
+    );
+    expect(up.stdout).toMatch(/^\d+ unchanged$/m);
+    expect({ ids: idsIn(await project.state()), secrets: await project.secrets() }).toEqual(before);
+    expect(readFileSync(file(), "utf8")).not.toContain(STAND_IN);
+    // And never back.
+    expect(await project.rejourney(["up"], asked)).toMatchObject({ status: 1 });
+    writeFileSync(file(), readFileSync(file(), "utf8").replaceAll('"own":true', `"${STAND_IN}":true`));
+  });
+
+  test("do not deploy a public domain", async () => {
+    const settings = project.read("Pulumi.selfhosted.yaml");
+    const lines = ["domain: replays.rejourney.dev", "acmeEmail: you@example.com"];
+    writeFileSync(
+      project.path("Pulumi.selfhosted.yaml"),
+      settings + lines.map((line) => `  rejourney:${line}\n`).join(""),
+    );
+    const { status, stdout, stderr } = await project.rejourney(["preview"], asked);
+    writeFileSync(project.path("Pulumi.selfhosted.yaml"), settings);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toContain(
+      "Pulumi's own plugins are not available here (the language host, random, command), and stand-ins must not deploy replays.rejourney.dev; nothing was changed.",
+    );
   });
 });
 

@@ -41,7 +41,7 @@ function meant(object: KubernetesObject, rendered: KubernetesObject) {
   return { apiVersion, kind, name, namespace, ...own(metadata), ...rest };
 }
 
-/** Labels and annotations but for those that controllers, clients and the program's own hash add. */
+/** Labels and annotations but for those that controllers, clients, plugin and the program's own hash add. */
 function own({ labels = {}, annotations = {} }: Pick<Metadata, "labels" | "annotations">) {
   const without = (values: Record<string, string>, added: RegExp) =>
     Object.fromEntries(Object.entries(values).filter(([key]) => !added.test(key)));
@@ -49,7 +49,7 @@ function own({ labels = {}, annotations = {} }: Pick<Metadata, "labels" | "annot
     labels: without(labels, /controller-uid$/),
     annotations: without(
       annotations,
-      /^(kubectl|deployment)\.kubernetes\.io\/|^rejourney\.co\/secrets-hash$/,
+      /^(kubectl|deployment)\.kubernetes\.io\/|^pulumi\.com\/|^rejourney\.co\/secrets-hash$/,
     ),
   };
 }

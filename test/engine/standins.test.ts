@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { projectRoot } from "../../infra/settings/sources.ts";
-import { ensureEngine, standInFolder } from "../../tools/setup/engine.ts";
+import { standInFolder } from "../../tools/setup/engine.ts";
+import { ensureCli } from "../../tools/setup/pulumi-cli.ts";
 import { ended, type Ran } from "../project.ts";
 
 // The stand-ins on the real engine, with small programs: what they do, and what they refuse. The engine takes them
@@ -40,7 +41,7 @@ async function up(program: string): Promise<{ status: Ran["status"]; shown: stri
 const it = (args: string) => `export const it = new command.local.Command("it", ${args}).stdout;`;
 
 beforeAll(async () => {
-  const { pulumi } = await ensureEngine(() => {});
+  const pulumi = await ensureCli(() => {});
   folder = mkdtempSync(join(tmpdir(), "rejourney-test-"));
   symlinkSync(join(projectRoot, "node_modules"), join(folder, "node_modules"));
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
@@ -49,9 +50,12 @@ beforeAll(async () => {
     "name: trial\nmain: index.ts\nruntime:\n  name: nodejs\n  options: { typescript: false }\n",
   );
   env = {
-    PATH: [standInFolder, join(projectRoot, "node_modules/.bin"), dirname(pulumi), process.env.PATH].join(
-      delimiter,
-    ),
+    PATH: [
+      ...(["nodejs", "random", "command"] as const).map(standInFolder),
+      join(projectRoot, "node_modules/.bin"),
+      dirname(pulumi),
+      process.env.PATH,
+    ].join(delimiter),
     HOME: process.env.HOME,
     PULUMI_HOME: join(folder, "home"),
     PULUMI_BACKEND_URL: `file://${folder}/state`,

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -16,11 +16,12 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** A `pulumi` of a version in `place`, with a language host beside it, whose `plugin install` ends with `status`. */
-function cli(place: string, { version, status = 0 }: { version: string; status?: number }): string {
+/** A `pulumi` of a version in `place`, with a language host beside it; it records what `plugin install` is asked for. */
+function cli(place: string, { version = VERSION, status = 0 } = {}): string {
   const script = `#!/bin/sh
 [ "$1" = version ] && echo v${version} && exit
 echo "$@" >> ${join(folder, "asked")}
+echo "error: no room" >&2
 exit ${status}
 `;
   mkdirSync(join(folder, place), { recursive: true });
@@ -29,59 +30,111 @@ exit ${status}
   return join(folder, place, "pulumi");
 }
 
-function found(...path: string[]): unknown {
+interface Machine {
+  /** Folders on PATH. */
+  path?: readonly string[];
+  /** Whether any server answers. */
+  online?: boolean;
+  plugins?: readonly string[];
+  env?: NodeJS.ProcessEnv;
+}
+
+/** What `ensureEngine` finds or throws. */
+function ensured({ path = [], online = true, plugins = ["random", "command"], env }: Machine = {}) {
   const module = join(projectRoot, "tools", "setup", "engine.ts");
-  const script = `const { ensureEngine } = await import(${JSON.stringify(module)});
-    console.log(JSON.stringify(await ensureEngine(() => {})));`;
+  const script = `
+    globalThis.fetch = () => ${online ? "Promise.resolve(new Response())" : 'Promise.reject(new Error("offline"))'};
+    const { ensureEngine } = await import(${JSON.stringify(module)});
+    const found = await ensureEngine(${JSON.stringify(plugins)}, () => {}).catch(({ message }) => message);
+    console.log(JSON.stringify(found));`;
   const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", script], {
     encoding: "utf8",
     env: {
       PATH: [...path.map((place) => join(folder, place)), dirname(process.execPath), "/bin"].join(delimiter),
       XDG_CACHE_HOME: join(folder, "cache"),
       PULUMI_HOME: join(folder, "home"),
+      ...env,
     },
   });
   expect(stderr).toBe("");
-  return JSON.parse(stdout);
+  return JSON.parse(stdout) as unknown;
 }
 
 const versionOf = (name: string) =>
   (createRequire(import.meta.url)(`@pulumi/${name}/package.json`) as { version: string }).version;
-const PLUGINS = ["random", "command", "kubernetes"];
-const OFFICIAL = "cache/rejourney/pulumi-3.250.0/pulumi";
+const VERSION = versionOf("pulumi");
+const OFFICIAL = `cache/rejourney/pulumi-${VERSION}/pulumi`;
+const asked = () =>
+  existsSync(join(folder, "asked")) ? readFileSync(join(folder, "asked"), "utf8").trim().split("\n") : [];
+const install = (name: string) => `plugin install resource ${name} ${versionOf(name)}`;
+
+/** Puts a plugin where the engine keeps what it has downloaded. */
+function keep(name: string): void {
+  const place = join(folder, "home", "plugins", `resource-${name}-v${versionOf(name)}`);
+  mkdirSync(place, { recursive: true });
+  writeFileSync(join(place, `pulumi-resource-${name}`), "");
+}
 
 describe("the engine", () => {
-  test("is the installed one, whose plugins are installed once", () => {
-    const pulumi = cli("bin", { version: "3.260.1" });
-    expect(found("bin")).toEqual({ pulumi, standIns: false });
-    const asked = PLUGINS.map((name) => `plugin install resource ${name} ${versionOf(name)}\n`);
-    expect(readFileSync(join(folder, "asked"), "utf8")).toBe(asked.join(""));
-    for (const name of PLUGINS)
-      mkdirSync(join(folder, "home", "plugins", `resource-${name}-v${versionOf(name)}`), { recursive: true });
-    expect(found("bin")).toEqual({ pulumi, standIns: false });
-    expect(readFileSync(join(folder, "asked"), "utf8")).toBe(asked.join(""));
+  test("is the installed one, whose plugins are installed once, and none that nothing needs", () => {
+    const pulumi = cli("bin");
+    expect(ensured({ path: ["bin"] })).toEqual({ pulumi, standIns: [] });
+    expect(asked()).toEqual(["random", "command"].map(install));
+    for (const name of ["random", "command"]) keep(name);
+    expect(ensured({ path: ["bin"] })).toEqual({ pulumi, standIns: [] });
+    expect(asked()).toHaveLength(2);
   });
 
-  test("takes stand-ins where a plugin cannot be installed", () => {
-    const pulumi = cli("bin", { version: "3.250.0", status: 1 });
-    expect(found("bin")).toEqual({ pulumi, standIns: true });
+  test("has a stand-in for each plugin that is missing while no server is within reach, and for no other", () => {
+    const pulumi = cli("bin");
+    keep("command");
+    expect(ensured({ path: ["bin"], online: false })).toEqual({ pulumi, standIns: ["random"] });
+    expect(asked()).toEqual([]);
   });
 
-  test("takes stand-ins where there is no language host but their own", () => {
-    const pulumi = cli("bin", { version: "3.250.0" });
+  test("has a stand-in for the language host alone, where only that is missing", () => {
+    const pulumi = cli("bin");
     rmSync(join(folder, "bin", "pulumi-language-nodejs"));
-    expect(found("bin")).toEqual({ pulumi, standIns: true });
+    for (const name of ["random", "command"]) keep(name);
+    expect(ensured({ path: ["bin"], online: false })).toEqual({ pulumi, standIns: ["nodejs"] });
+  });
+
+  test("stops with the reason when a plugin's download fails three times", () => {
+    cli("bin", { status: 1 });
+    keep("random");
+    expect(ensured({ path: ["bin"] })).toBe(
+      `Installing Pulumi's plugin command ${versionOf("command")} failed 3 times; the last time: error: no room`,
+    );
+    expect(asked()).toEqual(["command", "command", "command"].map(install));
+  });
+
+  test("takes stand-ins where they are asked for, whatever is installed", () => {
+    const pulumi = cli("bin");
+    for (const name of ["random", "command", "kubernetes"]) keep(name);
+    const env = { REJOURNEY_STAND_INS: "true" };
+    expect(ensured({ path: ["bin"], env })).toEqual({ pulumi, standIns: ["nodejs", "random", "command"] });
+    expect(ensured({ path: ["bin"], env, plugins: ["random", "kubernetes"] })).toEqual({
+      pulumi,
+      standIns: ["nodejs", "random"],
+    });
+  });
+
+  test("has no stand-in for a plugin that would change something at somebody else's", () => {
+    cli("bin");
+    expect(ensured({ path: ["bin"], online: false, plugins: ["cloudflare"] })).toMatch(
+      /^Pulumi's plugin cloudflare \S+ is not installed, and its download server is not within reach\.\n {2}Fix: /,
+    );
   });
 
   test.each(["3.249.0", "2.300.0", "4.0.0"])("is not an installed one of version %s", (version) => {
     cli("bin", { version });
-    const pulumi = cli(OFFICIAL, { version: "3.250.0" });
-    expect(found("bin")).toEqual({ pulumi, standIns: false });
+    const pulumi = cli(OFFICIAL);
+    expect(ensured({ path: ["bin"] })).toEqual({ pulumi, standIns: [] });
   });
 
   test("is the one that was downloaded before, where none is installed", () => {
-    const pulumi = cli(OFFICIAL, { version: "3.250.0" });
-    expect(found()).toEqual({ pulumi, standIns: false });
+    const pulumi = cli(OFFICIAL);
+    expect(ensured()).toEqual({ pulumi, standIns: [] });
   });
 });
 

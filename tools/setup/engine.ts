@@ -1,80 +1,53 @@
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
-import { homedir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
-import { execa } from "execa";
-import { coerce, satisfies } from "semver";
-import which from "which";
-import { cacheDir } from "./cache.ts";
-import { download } from "./download.ts";
-import { goTool, goToolPath } from "./go-tool.ts";
+import { dirname, join } from "node:path";
 import type { Log } from "./log.ts";
+import { ensureCli, officialCli } from "./pulumi-cli.ts";
+import { onPath } from "./path.ts";
+import { ensurePlugin, type Plugin } from "./plugins.ts";
 
-/** The version of the CLI that the SDK in package.json goes with. */
-const VERSION = "3.250.0";
-const RELEASES = "https://get.pulumi.com/releases/sdk";
-/** The provider plugins that the program uses, by their npm package's name below `@pulumi/`. */
-const PLUGINS = ["random", "command", "kubernetes"];
-
-/** Folder of the stand-ins; on PATH, the engine finds them by their names. */
-export const standInFolder = join(import.meta.dirname, "..", "standins", "bin");
+/** What a stand-in can serve: the language host of Node, and two plugins. */
+const STAND_INS = ["nodejs", "random", "command"] as const;
+export type StandIn = (typeof STAND_INS)[number];
 
 export interface Engine {
   /** Path of the Pulumi CLI. */
   pulumi: string;
-  /** True where the official language host and plugins cannot be had, so that the stand-ins serve. */
-  standIns: boolean;
+  /** What stand-ins serve, where no download server is within reach, or where they are asked for. */
+  standIns: readonly StandIn[];
 }
 
-/** Finds the Pulumi CLI, or downloads the official one, or builds it. Throws when none of these works. */
-export async function ensureEngine(log: Log): Promise<Engine> {
-  const pulumi =
-    (await installedCli()) ?? cachedCli() ?? (await downloadedCli(log)) ?? (await goTool("pulumi", log));
-  return { pulumi, standIns: !(await hasPlugins(pulumi, log)) };
+/** The folder of a stand-in; on PATH, the engine finds it by its name. */
+export function standInFolder(name: StandIn): string {
+  return join(import.meta.dirname, "..", "standins", "bin", name);
 }
 
-async function installedCli(): Promise<string | undefined> {
-  const path = onPath("pulumi");
-  if (path === undefined) return undefined;
-  const { stdout } = await execa(path, ["version"], { reject: false });
-  const version = coerce(stdout);
-  return version !== null && satisfies(version, `^${VERSION}`) ? path : undefined;
+/** True where stand-ins are to serve even if the official plugins are to be had: REJOURNEY_STAND_INS is `true`. */
+function areAskedFor(): boolean {
+  return process.env.REJOURNEY_STAND_INS === "true";
 }
 
-const officialFolder = join(cacheDir, `pulumi-${VERSION}`);
-const officialCli = join(officialFolder, "pulumi", "pulumi");
-
-function cachedCli(): string | undefined {
-  return [officialCli, goToolPath("pulumi")].find((path) => existsSync(path));
+/**
+ * The CLI, the language host and the plugins that a run needs; what is missing is downloaded, or else built. Throws
+ * SetupError when a download fails, and when something is neither to be had nor has a stand-in.
+ */
+export async function ensureEngine(plugins: readonly Plugin[], log: Log): Promise<Engine> {
+  const asked = areAskedFor();
+  const found = await ensureCli(log);
+  // The CLI may have been built when no server was within reach.
+  const pulumi = asked || hasHost(found) ? found : ((await officialCli(log)) ?? found);
+  const standIns: StandIn[] = !asked && hasHost(pulumi) ? [] : ["nodejs"];
+  for (const plugin of plugins)
+    if (asked && isStandIn(plugin)) standIns.push(plugin);
+    else if (!(await ensurePlugin(pulumi, plugin, log))) standIns.push(plugin as StandIn);
+  return { pulumi, standIns };
 }
 
-// The official release carries the language host beside the CLI.
-async function downloadedCli(log: Log): Promise<string | undefined> {
-  const arch = process.arch === "arm64" ? "arm64" : "x64";
-  const name = `pulumi-v${VERSION}-${process.platform}-${arch}.tar.gz`;
-  const sums = `${RELEASES}/pulumi-${VERSION}-checksums.txt`;
-  const found = await download({ url: `${RELEASES}/${name}`, sums, folder: officialFolder, log });
-  return found ? officialCli : undefined;
+function isStandIn(name: string): name is StandIn {
+  return (STAND_INS as readonly string[]).includes(name);
 }
 
-async function hasPlugins(pulumi: string, log: Log): Promise<boolean> {
-  const host = "pulumi-language-nodejs";
-  if (!existsSync(join(dirname(pulumi), host)) && onPath(host) === undefined) return false;
-  const home = process.env.PULUMI_HOME ?? join(homedir(), ".pulumi");
-  const require = createRequire(import.meta.url);
-  for (const name of PLUGINS) {
-    const { version } = require(`@pulumi/${name}/package.json`) as { version: string };
-    if (existsSync(join(home, "plugins", `resource-${name}-v${version}`))) continue;
-    log(`Installing the Pulumi plugin ${name} ${version} …`);
-    const args = ["plugin", "install", "resource", name, version];
-    const { exitCode } = await execa(pulumi, args, { reject: false, stdin: "ignore", timeout: 120_000 });
-    if (exitCode !== 0) return false;
-  }
-  return true;
-}
-
-/** Where PATH leads to, the stand-ins apart. */
-function onPath(name: string): string | undefined {
-  const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== standInFolder);
-  return which.sync(name, { path: folders.join(delimiter), nothrow: true }) ?? undefined;
+/** The official release has the language host beside the CLI. */
+function hasHost(pulumi: string): boolean {
+  const name = "pulumi-language-nodejs";
+  return existsSync(join(dirname(pulumi), name)) || onPath(name) !== undefined;
 }

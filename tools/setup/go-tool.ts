@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { SetupError } from "./error.ts";
@@ -15,14 +15,26 @@ interface GoTool {
   ldflags: string;
   /** How long a first build takes on two cores. */
   takes: string;
+  /** Files that the package embeds and that lie in the module it pins: their names, with their paths there. */
+  embeds?: Record<string, string>;
 }
 
 /** Tools that are built from the Go module proxy; each is pinned by a module of its own in tools/go. */
 const GO_TOOLS = {
   pulumi: {
     package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
-    ldflags: "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=3.250.0",
+    ldflags: "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=3.276.0",
     takes: "3 to 4 minutes",
+  },
+  "pulumi-resource-kubernetes": {
+    package: ".",
+    module: "pulumi-kubernetes",
+    ldflags: "-X github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version=4.25.0",
+    takes: "5 to 10 minutes",
+    embeds: {
+      "schema.json": "cmd/pulumi-resource-kubernetes/schema.json",
+      "terraform-mapping.json": "cmd/pulumi-resource-kubernetes/terraform-mapping.json",
+    },
   },
   compose: {
     package: "github.com/docker/compose/v2/cmd",
@@ -83,7 +95,10 @@ export type GoToolName = keyof typeof GO_TOOLS;
 /** The path at which a tool is kept once it is built, in a folder of its own keyed by everything that pins it. */
 export function goToolPath(name: GoToolName): string {
   const key = createHash("sha256").update(flagsOf(name));
-  for (const file of ["go.mod", "go.sum"]) key.update(readFileSync(join(moduleOf(name), file)));
+  for (const file of ["go.mod", "go.sum", "main.go"]) {
+    const path = join(moduleOf(name), file);
+    if (existsSync(path)) key.update(readFileSync(path));
+  }
   return join(cacheDir, "tools", `${name}-${key.digest("hex").slice(0, 12)}`, name);
 }
 
@@ -97,10 +112,20 @@ export async function goTool(name: GoToolName, log: Log): Promise<string> {
   mkdirSync(dirname(target), { recursive: true });
   const go = await ensureGo(log);
   log(`Building ${name} from the Go module proxy; this takes ${GO_TOOLS[name].takes}, once …`);
+  const partial = `${target}.${process.pid}.partial`;
+  const overlay = `${target}.${process.pid}.json`;
+  writeFileSync(overlay, JSON.stringify({ Replace: await embedded(name, log) }));
+  const flags = [
+    "-mod=readonly",
+    "-trimpath",
+    "-buildvcs=false",
+    "-overlay",
+    overlay,
+    "-ldflags",
+    flagsOf(name),
+  ];
   const started = Date.now();
   const timer = setInterval(() => log(`  ${name}: ${Math.round((Date.now() - started) / 1000)} s …`), 15_000);
-  const partial = `${target}.${process.pid}.partial`;
-  const flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", flagsOf(name)];
   try {
     const build = await execa(go, ["build", ...flags, "-o", partial, GO_TOOLS[name].package], {
       cwd: moduleOf(name),
@@ -112,9 +137,19 @@ export async function goTool(name: GoToolName, log: Log): Promise<string> {
     renameSync(partial, target);
   } finally {
     clearInterval(timer);
-    rmSync(partial, { force: true });
+    for (const file of [partial, overlay]) rmSync(file, { force: true });
   }
   return target;
+}
+
+/** What a tool embeds: the paths at which the compiler looks for it, with those at which it lies. */
+async function embedded(name: GoToolName, log: Log): Promise<Record<string, string>> {
+  const { embeds, module }: GoTool = GO_TOOLS[name];
+  if (embeds === undefined) return {};
+  const [found] = Object.values(await goModules(module as "pulumi-kubernetes", log));
+  return Object.fromEntries(
+    Object.entries(embeds).map(([file, path]) => [join(moduleOf(name), file), join(found!.folder, path)]),
+  );
 }
 
 /** A module that is read, and of which nothing is built. */
@@ -124,7 +159,10 @@ export interface GoModule {
 }
 
 /** The modules that tools/go/`name` asks for, by their path; fetched on first use. */
-export async function goModules(name: "kubernetes" | "crds", log: Log): Promise<Record<string, GoModule>> {
+export async function goModules(
+  name: "kubernetes" | "crds" | "pulumi-kubernetes",
+  log: Log,
+): Promise<Record<string, GoModule>> {
   const go = await ensureGo(log);
   const direct = readFileSync(join(moduleOf(name), "go.mod"), "utf8").matchAll(
     /^(?:require )?\t?(\S+\.\S+\/\S+) (v\S+)$/gm,
@@ -144,7 +182,7 @@ function flagsOf(name: GoToolName): string {
   return `-s -w ${GO_TOOLS[name].ldflags}`;
 }
 
-function moduleOf(name: GoToolName | "kubernetes" | "crds"): string {
+function moduleOf(name: GoToolName | "kubernetes" | "crds" | "pulumi-kubernetes"): string {
   const { module = name }: Partial<GoTool> = name in GO_TOOLS ? GO_TOOLS[name as GoToolName] : {};
   return join(import.meta.dirname, "..", "go", module);
 }

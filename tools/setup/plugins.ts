@@ -1,0 +1,70 @@
+import { copyFileSync, existsSync, linkSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { isWithinReach, retried } from "./download.ts";
+import { SetupError } from "./error.ts";
+import { goTool } from "./go-tool.ts";
+import type { Log } from "./log.ts";
+import { onPath } from "./path.ts";
+import { RELEASES } from "./pulumi-cli.ts";
+
+/** The provider plugins that a stack may need, by their npm package's name below `@pulumi/`. */
+export const PLUGINS = ["random", "command", "kubernetes", "cloudflare"] as const;
+export type Plugin = (typeof PLUGINS)[number];
+
+/**
+ * Makes sure of the official plugin that goes with the npm package. False when no server is within reach, and a stand-in
+ * has to serve. Throws SetupError when a download fails, and when there is neither a server nor a stand-in.
+ */
+export async function ensurePlugin(pulumi: string, name: Plugin, log: Log): Promise<boolean> {
+  const { version } = createRequire(import.meta.url)(`@pulumi/${name}/package.json`) as { version: string };
+  const executable = `pulumi-resource-${name}`;
+  const folder = join(
+    process.env.PULUMI_HOME ?? join(homedir(), ".pulumi"),
+    "plugins",
+    `resource-${name}-v${version}`,
+  );
+  if (existsSync(join(folder, executable)) || onPath(executable) !== undefined) return true;
+  if (await isWithinReach(RELEASES)) {
+    await install(pulumi, name, version, log);
+    return true;
+  }
+  if (name === "cloudflare")
+    throw new SetupError(
+      `Pulumi's plugin ${name} ${version} is not installed, and its download server is not within reach.\n` +
+        `  Fix: let this machine reach get.pulumi.com, then retry; or copy ${folder} from a machine that has it`,
+    );
+  if (name !== "kubernetes") return false;
+  putInPlace(await goTool(executable as "pulumi-resource-kubernetes", log), folder, executable);
+  return true;
+}
+
+async function install(pulumi: string, name: Plugin, version: string, log: Log): Promise<void> {
+  const what = `Installing Pulumi's plugin ${name} ${version}`;
+  log(`${what} …`);
+  const args = ["plugin", "install", "resource", name, version];
+  const attempt = async () => {
+    const { exitCode, stderr } = await execa(pulumi, args, {
+      reject: false,
+      stdin: "ignore",
+      timeout: 300_000,
+    });
+    if (exitCode !== 0) throw new Error(stderr.trim().split("\n").at(-1));
+  };
+  await retried(what, attempt, log);
+}
+
+/** As a download of the engine's would lie there. */
+function putInPlace(built: string, folder: string, executable: string): void {
+  const partial = join(folder, "..", `.${process.pid}-${executable}`);
+  mkdirSync(partial, { recursive: true });
+  try {
+    linkSync(built, join(partial, executable));
+  } catch {
+    copyFileSync(built, join(partial, executable)); // another file system
+  }
+  rmSync(folder, { recursive: true, force: true });
+  renameSync(partial, folder);
+}
