@@ -8,6 +8,7 @@ import { execa } from "execa";
 import { projectRoot } from "../infra/settings/sources.ts";
 import { needProgram } from "../tools/setup/apt.ts";
 import { ensureEngine } from "../tools/setup/engine.ts";
+import { ensureCli } from "../tools/setup/pulumi-cli.ts";
 import { goTool } from "../tools/setup/go-tool.ts";
 import type { Log } from "../tools/setup/log.ts";
 import { prepareCluster } from "./cluster/isolation.ts";
@@ -48,7 +49,11 @@ interface Surroundings {
 
 /** What a tier needs that may take minutes, once: no test waits that long. */
 const PREPARATIONS: Record<string, (log: Log) => Promise<Surroundings>> = {
-  unit: (log) => needProgram("gpg", "gnupg", log).then(() => ({})),
+  unit: async (log) => {
+    await needProgram("gpg", "gnupg", log);
+    await ensureCli(log);
+    return {};
+  },
   manifests: (log) => prepareJudges(log).then(() => ({})),
   engine: async (log) => {
     await ensureEngine(["random", "command", "kubernetes"], log);

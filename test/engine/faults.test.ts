@@ -38,7 +38,10 @@ const heldLocks = () =>
 
 /** What each resource is by its provider. */
 const idsIn = ({ resources }: { resources: readonly StateResource[] }) =>
-  resources.filter(({ type }) => !type.startsWith("pulumi:")).map(({ urn, id }) => [urn, id]);
+  resources
+    .filter(({ type }) => !type.startsWith("pulumi:"))
+    .map(({ urn, id }) => `${urn} ${id}`)
+    .sort();
 
 async function until(what: () => boolean): Promise<void> {
   while (!what()) await sleep(50);
@@ -270,10 +273,8 @@ describe("stand-ins for Pulumi's own plugins", () => {
   test("do not deploy a public domain", async () => {
     const settings = project.read("Pulumi.selfhosted.yaml");
     const lines = ["domain: replays.rejourney.dev", "acmeEmail: you@example.com"];
-    writeFileSync(
-      project.path("Pulumi.selfhosted.yaml"),
-      settings + lines.map((line) => `  rejourney:${line}\n`).join(""),
-    );
+    const text = lines.map((line) => `\n  rejourney:${line}`).join("");
+    writeFileSync(project.path("Pulumi.selfhosted.yaml"), `${settings.trimEnd()}${text}\n`);
     const { status, stdout, stderr } = await project.rejourney(["preview"], asked);
     writeFileSync(project.path("Pulumi.selfhosted.yaml"), settings);
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });

@@ -6,6 +6,8 @@ import { delimiter, dirname, join } from "node:path";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { inWords } from "../../cli/engine/pulumi-cli.ts";
+import { checksumOf } from "../../tools/setup/checksums.ts";
+import { PLUGINS } from "../../tools/setup/plugins.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
 
 // Where the Pulumi CLI is looked for, with programs that only answer what is asked here.
@@ -66,7 +68,10 @@ const VERSION = versionOf("pulumi");
 const OFFICIAL = `cache/rejourney/pulumi-${VERSION}/pulumi`;
 const asked = () =>
   existsSync(join(folder, "asked")) ? readFileSync(join(folder, "asked"), "utf8").trim().split("\n") : [];
-const install = (name: string) => `plugin install resource ${name} ${versionOf(name)}`;
+const install = (name: string) =>
+  expect.stringMatching(
+    new RegExp(`^plugin install resource ${name} ${versionOf(name)} --checksum [0-9a-f]{64}$`),
+  ) as string;
 
 /** Puts a plugin where the engine keeps what it has downloaded. */
 function keep(name: string): void {
@@ -106,6 +111,19 @@ describe("the engine", () => {
       `Installing Pulumi's plugin command ${versionOf("command")} failed 3 times; the last time: error: no room`,
     );
     expect(asked()).toEqual(["command", "command", "command"].map(install));
+  });
+
+  test("has a pinned checksum for the CLI and every plugin on Linux", () => {
+    const archives = ["x64", "arm64"].map((arch) => `pulumi-v${VERSION}-linux-${arch}`);
+    for (const name of PLUGINS)
+      for (const arch of ["amd64", "arm64"])
+        archives.push(`pulumi-resource-${name}-v${versionOf(name)}-linux-${arch}`);
+    const sums = archives.map((archive) => checksumOf(archive, ""));
+    for (const sum of sums) expect(sum).toMatch(/^[0-9a-f]{64}$/);
+    expect(new Set(sums).size).toBe(archives.length);
+    expect(() => checksumOf("pulumi-v3.0.0-linux-x64", "install it")).toThrow(
+      "pulumi-v3.0.0-linux-x64 cannot be checked, because no checksum of it is pinned here.\n  Fix: install it, then retry",
+    );
   });
 
   test("takes stand-ins where they are asked for, whatever is installed", () => {

@@ -228,7 +228,7 @@ test("the engine's form of the settings means the same as the file's", () => {
     "rejourney:JWT_SECRET": `{${GOOD}`,
     "other:key": "x",
   });
-  expect(loadSettings({ ...input, env: parseEnvFile("") })).toEqual(
+  expect(loadSettings({ ...input, env: parseEnvFile(""), taken: undefined })).toEqual(
     dockerSettings({
       httpPort: 8081,
       services: { api: { memory: "1G", replicas: 2 } },

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { GENERATED_SECRETS, SECRET_NAMES, type SecretName } from "../../infra/app/secrets.ts";
 import { composeProject } from "../../infra/compose/project.ts";
 import { projectOf } from "../../infra/compose/project-variables.ts";
@@ -12,6 +12,16 @@ import { rotationsName } from "../../infra/secrets/names.ts";
 import program from "../../stacks/index.ts";
 import { GENERATOR, recorded, slotOf, STASH, STORE, valueOf } from "./mocks.ts";
 import { dockerSettings, FROM_OUTSIDE, GOOD, OTHER } from "./values.ts";
+
+// The images that somebody's `up` has taken in this very folder are not the test's.
+vi.mock("../../infra/settings/sources.ts", async (original) => {
+  const sources = await original<typeof import("../../infra/settings/sources.ts")>();
+  const engineInput: typeof sources.engineInput = (...args) => ({
+    ...sources.engineInput(...args),
+    taken: undefined,
+  });
+  return { ...sources, engineInput };
+});
 
 let folder: string;
 beforeEach(() => {

@@ -23,7 +23,7 @@ interface GoTool {
 const GO_TOOLS = {
   pulumi: {
     package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
-    ldflags: "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=3.276.0",
+    ldflags: "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=3.259.0",
     takes: "3 to 4 minutes",
   },
   "pulumi-resource-kubernetes": {

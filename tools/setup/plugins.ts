@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
+import { checksumOf } from "./checksums.ts";
 import { isWithinReach, retried } from "./download.ts";
 import { SetupError } from "./error.ts";
 import { goTool } from "./go-tool.ts";
@@ -44,7 +45,10 @@ export async function ensurePlugin(pulumi: string, name: Plugin, log: Log): Prom
 async function install(pulumi: string, name: Plugin, version: string, log: Log): Promise<void> {
   const what = `Installing Pulumi's plugin ${name} ${version}`;
   log(`${what} …`);
-  const args = ["plugin", "install", "resource", name, version];
+  const arch = process.arch === "x64" ? "amd64" : process.arch;
+  const archive = `pulumi-resource-${name}-v${version}-${process.platform}-${arch}`;
+  const command = ["plugin", "install", "resource", name, version];
+  const args = [...command, "--checksum", checksumOf(archive, `pulumi ${command.join(" ")}`)];
   const attempt = async () => {
     const { exitCode, stderr } = await execa(pulumi, args, {
       reject: false,

@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { execa } from "execa";
 import { coerce, satisfies } from "semver";
 import { cacheDir } from "./cache.ts";
-import { download } from "./download.ts";
+import { checksumOf } from "./checksums.ts";
+import { download, isWithinReach } from "./download.ts";
 import { goTool, goToolPath } from "./go-tool.ts";
 import type { Log } from "./log.ts";
 import { onPath } from "./path.ts";
@@ -35,12 +36,15 @@ function cachedCli(): string | undefined {
   return [official, goToolPath("pulumi")].find((path) => existsSync(path));
 }
 
-/** The official release, which has the language host beside the CLI. Undefined when its server is not within reach. */
+/**
+ * The official release, which has the language host beside the CLI. Undefined when its server is not within reach. Throws
+ * SetupError when the download fails.
+ */
 export async function officialCli(log: Log): Promise<string | undefined> {
   if (existsSync(official)) return official;
-  const arch = process.arch === "arm64" ? "arm64" : "x64";
-  const name = `pulumi-v${VERSION}-${process.platform}-${arch}.tar.gz`;
-  const sums = `${RELEASES}/pulumi-${VERSION}-checksums.txt`;
-  const found = await download({ url: `${RELEASES}/${name}`, sums, folder, log });
-  return found ? official : undefined;
+  const url = `${RELEASES}/pulumi-v${VERSION}-${process.platform}-${process.arch}.tar.gz`;
+  if (!(await isWithinReach(url))) return undefined;
+  const sha256 = checksumOf(basename(url, ".tar.gz"), "install Pulumi (pulumi.com/docs/install)");
+  await download({ url, sha256, folder, log });
+  return official;
 }
