@@ -2,7 +2,6 @@
 import { createRequire } from "node:module";
 import {
   credentials,
-  Metadata,
   Server,
   ServerCredentials,
   status,
@@ -19,22 +18,7 @@ export type Props = Record<string, unknown>;
 /** Shows a line of a resource's progress to whoever watches the engine; it passes when the resource is done. */
 export type Say = (line: string) => void;
 
-/** An error with a status of gRPC; any other error is one of status UNKNOWN. */
-export class RpcError extends Error {
-  readonly code: status;
-  readonly metadata: Metadata | undefined;
-
-  constructor(code: status, message: string, metadata?: Metadata) {
-    super(message);
-    this.code = code;
-    this.metadata = metadata;
-  }
-}
-
-type Reply = (
-  error: { code: status; details: string; metadata?: Metadata } | null,
-  message?: unknown,
-) => void;
+type Reply = (error: { code: status; details: string } | null, message?: unknown) => void;
 
 /** Serves a resource provider; prints its port, as the engine expects. Methods that are not there are unimplemented. */
 export function listen(methods: UntypedServiceImplementation): void {
@@ -54,10 +38,7 @@ export function unary<Request>(answer: (request: Request) => unknown) {
       .then(answer)
       .then(
         (message) => reply(null, message),
-        (error: Error) => {
-          const { code, metadata } = error instanceof RpcError ? error : { code: status.UNKNOWN };
-          reply({ code, details: error.message, ...(metadata !== undefined && { metadata }) });
-        },
+        ({ message }: Error) => reply({ code: status.UNKNOWN, details: message }),
       );
   };
 }
@@ -78,19 +59,15 @@ export class EngineLog {
 
   /** A line of progress. */
   teller(urn: string): Say {
-    return (line) => this.#send(urn, line, engine.LogSeverity.INFO, true);
+    return (line) => this.#send(urn, line);
   }
 
-  warn(urn: string, line: string): void {
-    this.#send(urn, line, engine.LogSeverity.WARNING, false);
-  }
-
-  #send(urn: string, line: string, severity: engine.LogSeverity, passing: boolean): void {
+  #send(urn: string, line: string): void {
     const request = new engine.LogRequest();
-    request.setSeverity(severity);
+    request.setSeverity(engine.LogSeverity.INFO);
     request.setUrn(urn);
     request.setMessage(line);
-    request.setEphemeral(passing);
+    request.setEphemeral(true);
     this.#client.log(request, () => {}); // a line that gets lost stops nothing
   }
 }
