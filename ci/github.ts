@@ -47,8 +47,10 @@ async function ask({ api, token }: PullRequest, method: string, path: string, bo
     });
     return answer.data as unknown;
   } catch (error) {
-    const { status } = error as { status?: number };
-    if (status === undefined || status === 500) throw error;
+    // Never the error itself: it has the request, whose body is the comment.
+    const { status, cause, message } = error as { status?: number; cause?: Error; message: string };
+    if (status === undefined || status >= 500 || cause !== undefined)
+      throw new Error(`GitHub cannot be reached for ${method} ${path}: ${cause?.message ?? message}`);
     throw new Error(`GitHub answers ${status} to ${method} ${path}. Is pull-requests: write granted?`);
   }
 }

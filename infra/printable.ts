@@ -17,6 +17,14 @@ export function withoutControls(text: string): string {
   return stripVTControlCharacters(text).replaceAll(UNPRINTABLE, "");
 }
 
+/** A value as JSON that may be shown: what is no text, and what may be a command to the runner, by its number. */
+export function printableJson(value: unknown): string {
+  const number = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value)
+    .replaceAll(UNPRINTABLE, number)
+    .replaceAll("##[", `##${number("[")}`);
+}
+
 // Source: ActionCommand.cs of actions/runner: `::` after white space, and `##[` anywhere in a line.
 function withoutCommands(text: string): string {
   return text.replaceAll(/^(?=[^\S\n]*::)/gm, "| ").replaceAll("##[", "## [");

@@ -1,4 +1,4 @@
-import { printable } from "../../infra/printable.ts";
+import { printable, printableJson } from "../../infra/printable.ts";
 
 /** Says what happens, on standard error. */
 export function log(message: string): void {
@@ -12,7 +12,7 @@ export function print(text: string): void {
 
 /** Writes a result to standard output as JSON, in one line. */
 export function printJson(result: object): void {
-  process.stdout.write(`${JSON.stringify(result)}\n`);
+  process.stdout.write(`${printableJson(result)}\n`);
 }
 
 /** The user's input or machine is at fault; the message says what fixes it. Shown without a stack trace. */

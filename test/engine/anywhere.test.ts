@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { execa, type Options } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { projectRoot } from "../../infra/settings/sources.ts";
@@ -99,7 +100,7 @@ async function run(
   const common = { cwd: clone, extendEnv: false, preferLocal: true, localDir: projectRoot } as const;
   const { exitCode, all } = await execa(command, args, { ...common, ...options, all: true, reject: false });
   expect(exitCode, all.slice(-6000)).toBe(0);
-  return all;
+  return stripVTControlCharacters(all);
 }
 
 test("the checks and the manifests' tests pass in a clone that is in use", async () => {

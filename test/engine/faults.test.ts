@@ -273,8 +273,8 @@ describe("stand-ins for Pulumi's own plugins", () => {
   test("do not deploy a public domain", async () => {
     const settings = project.read("Pulumi.selfhosted.yaml");
     const lines = ["domain: replays.rejourney.dev", "acmeEmail: you@example.com"];
-    const text = lines.map((line) => `\n  rejourney:${line}`).join("");
-    writeFileSync(project.path("Pulumi.selfhosted.yaml"), `${settings.trimEnd()}${text}\n`);
+    const text = ["config:", ...lines.map((line) => `  rejourney:${line}`)].join("\n");
+    writeFileSync(project.path("Pulumi.selfhosted.yaml"), settings.replace("config:", text));
     const { status, stdout, stderr } = await project.rejourney(["preview"], asked);
     writeFileSync(project.path("Pulumi.selfhosted.yaml"), settings);
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });

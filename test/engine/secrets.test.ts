@@ -189,7 +189,10 @@ describe("a sync", () => {
     const script = project.path("scripts/k8s/k8s-sync-secrets.sh");
     const killed = project.start(["secrets", "sync", "--stack", "prod"], surroundings());
     const end = ended(killed);
-    while ((await contents())["rejourney/smtp-secret"]!.SMTP_PORT !== "465") await sleep(100);
+    while ((await contents())["rejourney/smtp-secret"]!.SMTP_PORT !== "465") {
+      if (killed.exitCode !== null) throw new Error((await end).stderr);
+      await sleep(100);
+    }
     process.kill(-killed.pid!, "SIGKILL");
     await end;
     const ran = await project.run(script, ["prod", ".env"], surroundings());

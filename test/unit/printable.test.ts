@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { printable } from "../../infra/printable.ts";
+import { printable, printableJson } from "../../infra/printable.ts";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -26,5 +26,16 @@ describe("what is shown", () => {
     expect(printable(text)).toBe(text);
     vi.stubEnv("GITHUB_ACTIONS", "true");
     expect(printable(text)).toBe("fine\n|   ::add-mask::api\n| ::stop-commands::x\na ::note\n## [group]x");
+  });
+
+  test("as JSON holds none of that, and means the same", () => {
+    const value = {
+      "a\u009b": ["\u001b]0;t\u0007", "a\u202etxt", "\u2028", "##[group]x", "\ud800", "é\u{1f600}"],
+    };
+    const json = printableJson(value);
+    expect(json).toBe(
+      String.raw`{"a\u009b":["\u001b]0;t\u0007","a\u202etxt","\u2028","##\u005bgroup]x","\ud800","é😀"]}`,
+    );
+    expect(JSON.parse(json)).toEqual(value);
   });
 });

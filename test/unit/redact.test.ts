@@ -49,6 +49,25 @@ describe("a secret is taken out of a text", () => {
     expect(clean(JSON.stringify({ log: String.raw`{"p":"a\u0026b\u003cc\u003ed"}` }))).not.toContain("u0026");
   });
 
+  test.each<[string, string]>([
+    ["for a shell", String.raw`echo 'it'\''s\9 <é&"x"'`],
+    ["by Node", String.raw`{ password: 'it\'s\\9 <é&"x"' }`],
+    ["in HTML", "<p>it&#39;s\\9 &lt;é&amp;&quot;x&quot;</p>"],
+    ["in HTML of Go", "<p>it&#39;s\\9 &lt;é&amp;&#34;x&#34;</p>"],
+    ["in XML", "<p>it&apos;s\\9 &lt;é&amp;&quot;x&quot;</p>"],
+    ["in XML where quotes may stand", '<p>it\'s\\9 &lt;é&amp;"x"</p>'],
+    ["in JSON of ASCII", String.raw`{"p": "it's\\9 <\u00e9&\"x\""}`],
+    ["in JSON three times", JSON.stringify(JSON.stringify(JSON.stringify('it\'s\\9 <é&"x"')))],
+    ["in a form of URLSearchParams", new URLSearchParams({ p: 'it\'s\\9 <é&"x"' }).toString()],
+    ["in a URL within a URL", encodeURIComponent(encodeURIComponent('it\'s\\9 <é&"x"'))],
+    ["in hex", Buffer.from('it\'s\\9 <é&"x"').toString("hex")],
+    ["in base64 of JSON", Buffer.from(JSON.stringify('it\'s\\9 <é&"x"')).toString("base64")],
+  ])("as it is written %s", (_, text) => {
+    const clean = redactor(['it\'s\\9 <é&"x"'])(text);
+    expect(clean).toContain("[redacted]");
+    expect(clean).not.toMatch(/\bit|9|é|x/);
+  });
+
   test("whole, where one is a part of another", () => {
     expect(redactor(["secret", "secret-and-more"])("it is secret-and-more")).toBe("it is [redacted]");
   });
