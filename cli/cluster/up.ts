@@ -50,10 +50,9 @@ async function applyWatched(
 ): Promise<Applied> {
   const watch = new PodWatch(api, settings.stack);
   const signal = AbortSignal.any([open.options.signal, watch.signal]);
-  // With a refresh, so that what somebody has changed or removed by hand is found and set back; by the plugin and the
-  // context that the program names now, which may be others than at the last run. Not with slots to fill: the program
-  // would protect them again before the run replaces them.
-  const refresh = { refresh: true, runProgram: slots.length === 0 };
+  // With a refresh, so that what somebody has changed or removed by hand is found and set back. Not by the program with
+  // slots to fill: it would protect them again before the run replaces them.
+  const refresh = { refresh: true, runProgram: open.isOutdated && slots.length === 0 };
   const options = { ...open.options, signal, onEvent: watch.onEvent, ...refresh };
   try {
     return await apply({ ...open, options }, settings, slots, failedJobs(open.resources));

@@ -1,7 +1,7 @@
 import { keepsRecords } from "../../infra/edge/dns-plan.ts";
 import type { Settings } from "../../infra/settings/load.ts";
 import type { StandIn } from "../../tools/setup/engine.ts";
-import { PLUGINS, type Plugin } from "../../tools/setup/plugins.ts";
+import { PLUGINS, type Plugin, pluginVersion } from "../../tools/setup/plugins.ts";
 import { STAND_IN } from "../../tools/standins/mark.ts";
 import { Failure, log } from "../terminal/output.ts";
 
@@ -24,6 +24,13 @@ export function pluginsOf(resources: readonly Managed[]): Plugin[] {
 
 function providersOf(name: string, resources: readonly Managed[]): Managed[] {
   return resources.filter(({ type }) => type === `pulumi:providers:${name}`);
+}
+
+/** Whether another version of a plugin wrote the state than the one that its npm package goes with. */
+export function areOutdated(resources: readonly Managed[]): boolean {
+  return PLUGINS.some((name) =>
+    providersOf(name, resources).some(({ inputs }) => inputs?.version !== pluginVersion(name)),
+  );
 }
 
 /** Names under which no public site can be: those reserved by RFC 2606, RFC 6761 and RFC 8375, and `internal`. */

@@ -3,7 +3,7 @@ import { type EngineEvent, LocalWorkspace, Stack } from "@pulumi/pulumi/automati
 import { command } from "../../infra/settings/command.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
 import type { Settings } from "../../infra/settings/load.ts";
-import { needOfficial, pluginsFor, pluginsOf } from "./plugins.ts";
+import { areOutdated, needOfficial, pluginsFor, pluginsOf } from "./plugins.ts";
 import { createStack, engineEnvironment, inWords, pluginEnvironment, pulumi } from "./pulumi-cli.ts";
 import { settleLocks } from "../state/lock.ts";
 import { Failure, log } from "../terminal/output.ts";
@@ -16,6 +16,8 @@ export interface OpenStack {
   /** What every run of the engine takes. */
   options: RunOptions;
   resources: readonly Resource[];
+  /** True when another version of a plugin wrote the state. A refresh then needs the program, to know today's one. */
+  isOutdated: boolean;
 }
 
 interface RunOptions {
@@ -69,7 +71,7 @@ export async function openStack(name: string, settings?: Settings): Promise<Open
     suppressOutputs: true,
     showSecrets: false,
   } as const;
-  return { stack, options, resources };
+  return { stack, options, resources, isOutdated: areOutdated(resources) };
 }
 
 /** Ctrl-C and SIGTERM end a run after its current step, with a whole state. */

@@ -4,6 +4,7 @@ import { execa } from "execa";
 import { APPLICATION_IMAGES, applicationImage, type Images } from "../../infra/app/images.ts";
 import type { ComposeProject } from "../../infra/compose/compose-spec.ts";
 import type { DockerSettings, TakenImages } from "../../infra/settings/load.ts";
+import { shownEnvFile } from "../../infra/settings/command.ts";
 import { takenPath } from "../../infra/settings/sources.ts";
 import { isMadeHere, madeImages } from "../../tools/images/images.ts";
 import { Failure, log } from "../terminal/output.ts";
@@ -30,7 +31,7 @@ export async function takeImages(
   if (isOpen(settings) && hasRun)
     throw new Failure(
       `No setting names the release of Rejourney for the stack ${stack}; nothing was changed.\n` +
-        "  Fix: echo REJOURNEY_RELEASE=<release> >> .env",
+        `  Fix: echo REJOURNEY_RELEASE=<release> >> ${shownEnvFile()}`,
     );
   const open = APPLICATION_IMAGES.filter((name) => isOpen(settings) && images[name] === undefined);
   const newest = open.map((name) => applicationImage(name, "latest"));

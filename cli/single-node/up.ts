@@ -1,6 +1,6 @@
 import type { ComposeProject } from "../../infra/compose/compose-spec.ts";
 import { composeProject } from "../../infra/compose/project.ts";
-import { command } from "../../infra/settings/command.ts";
+import { command, shownEnvFile } from "../../infra/settings/command.ts";
 import type { DockerSettings } from "../../infra/settings/load.ts";
 import { dockerHost, ensureDocker } from "../../tools/setup/docker.ts";
 import { apply } from "../engine/apply.ts";
@@ -87,7 +87,7 @@ function nextSteps(settings: DockerSettings, runsSample: boolean, elsewhere: str
     ...(runsSample
       ? [
           "This is a sample application without authentication, not Rejourney. Use it only to try the deployment.",
-          `To run Rejourney: ${verb("down --delete-data")}, echo REJOURNEY_RELEASE=<release> >> .env, ${verb("up")}`,
+          `To run Rejourney: ${verb("down --delete-data")}, echo REJOURNEY_RELEASE=<release> >> ${shownEnvFile()}, ${verb("up")}`,
         ]
       : []),
     "Next:",

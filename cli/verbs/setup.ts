@@ -4,6 +4,7 @@ import type { Images } from "../../infra/app/images.ts";
 import { composeProject } from "../../infra/compose/project.ts";
 import { yamlText } from "../../infra/yaml.ts";
 import { type DockerSettings, loadDockerSettings } from "../../infra/settings/load.ts";
+import { command, shownEnvFile } from "../../infra/settings/command.ts";
 import { fileInput, projectRoot } from "../../infra/settings/sources.ts";
 import { ensureDocker } from "../../tools/setup/docker.ts";
 import { confirmUnless } from "../terminal/confirm.ts";
@@ -31,11 +32,11 @@ export async function setup({ stack, json, yes }: SetupOptions): Promise<void> {
   }
   const files = ["docker-compose.selfhosted.yml", ...(made === undefined ? [] : [path])];
   const steps = [
-    "npx rejourney secrets generate",
+    command(stack, "secrets generate"),
     ...(settings.release === undefined
-      ? [`echo REJOURNEY_RELEASE=${made === undefined ? "<release>" : SAMPLE_RELEASE} >> .env`]
+      ? [`echo REJOURNEY_RELEASE=${made === undefined ? "<release>" : SAMPLE_RELEASE} >> ${shownEnvFile()}`]
       : []),
-    `docker compose ${files.map((file) => `-f ${file} `).join("")}--env-file .env up -d --wait`,
+    `docker compose ${files.map((file) => `-f ${file} `).join("")}--env-file ${shownEnvFile()} up -d --wait`,
   ];
   print(`Docker and the images are installed. Next:\n${steps.map((step) => `  ${step}\n`).join("")}`);
 }

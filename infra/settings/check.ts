@@ -1,3 +1,4 @@
+import { command } from "./command.ts";
 import type { z } from "zod";
 import type { Target } from "../app/catalogue.ts";
 import { SECRET_NAMES, type SecretName } from "../app/secrets.ts";
@@ -131,7 +132,7 @@ export function unknownEnvKeys({ entries, name: file }: EnvFile) {
 /** What the schema finds wrong with the stack's settings, which stand in `file`, or with the release in `.env`. */
 export function configProblems(
   issue: z.core.$ZodIssue,
-  { file, env, shape }: { file: string; env: EnvFile; shape: object },
+  { file, stack, env, shape }: { file: string; stack: string; env: EnvFile; shape: object },
 ): Problem[] {
   const keyOf = (path: readonly PropertyKey[]) => `rejourney:${path.map(String).join(".")}`;
   const release = env.entries.get(RELEASE_VARIABLE);
@@ -154,7 +155,7 @@ export function configProblems(
     if (at === "variables" && isSecret(key))
       return problem(
         "is secret",
-        `remove it from ${file}, then: pulumi config set --secret rejourney:${key}`,
+        `remove it from ${file}, then: ${command(stack, `pulumi config set --secret rejourney:${key}`)}`,
       );
     const near = nearest(key, known);
     return near === undefined

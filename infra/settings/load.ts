@@ -99,7 +99,7 @@ export function loadSettings({ stack, config, env, taken }: SettingsInput): Sett
     ...env.problems,
     ...unknown.problems,
     ...(parsed.error?.issues ?? []).flatMap((issue) =>
-      configProblems(issue, { file, env, shape: schema.shape }),
+      configProblems(issue, { file, stack, env, shape: schema.shape }),
     ),
     ...missingEmail(parsed.data, file),
     ...missingRelease(parsed.data, file),

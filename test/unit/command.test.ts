@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { command } from "../../infra/settings/command.ts";
+import { command, shownEnvFile } from "../../infra/settings/command.ts";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -23,7 +23,9 @@ describe("a command that is shown", () => {
   });
 
   test("is about the file of settings in use", () => {
+    expect(shownEnvFile()).toBe(".env");
     vi.stubEnv("REJOURNEY_ENV_FILE", "/srv/prod.env");
+    expect(shownEnvFile()).toBe("/srv/prod.env");
     expect(command("prod", "up")).toBe("npm run up -- --stack prod --env-file /srv/prod.env");
     expect(command("selfhosted", "secrets sync")).toBe(
       "npx -- rejourney secrets sync --env-file /srv/prod.env",

@@ -15,12 +15,18 @@ import { RELEASES } from "./pulumi-cli.ts";
 export const PLUGINS = ["random", "command", "kubernetes", "cloudflare"] as const;
 export type Plugin = (typeof PLUGINS)[number];
 
+/** The version of a plugin that goes with its npm package. */
+export function pluginVersion(name: Plugin): string {
+  const require = createRequire(import.meta.url);
+  return (require(`@pulumi/${name}/package.json`) as { version: string }).version;
+}
+
 /**
  * Makes sure of the official plugin that goes with the npm package. False when no server is within reach, and a stand-in
  * has to serve. Throws SetupError when a download fails, and when there is neither a server nor a stand-in.
  */
 export async function ensurePlugin(pulumi: string, name: Plugin, log: Log): Promise<boolean> {
-  const { version } = createRequire(import.meta.url)(`@pulumi/${name}/package.json`) as { version: string };
+  const version = pluginVersion(name);
   const executable = `pulumi-resource-${name}`;
   const folder = join(
     process.env.PULUMI_HOME ?? join(homedir(), ".pulumi"),
