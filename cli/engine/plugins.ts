@@ -26,15 +26,28 @@ function providersOf(name: string, resources: readonly Managed[]): Managed[] {
   return resources.filter(({ type }) => type === `pulumi:providers:${name}`);
 }
 
-/** Whether another version of a plugin wrote the state than the one that its npm package goes with. */
-export function areOutdated(resources: readonly Managed[]): boolean {
+/** Whether the providers of a state have another version than their npm packages, or another context than the settings. */
+export function areOutdated(resources: readonly Managed[], settings: Settings | undefined): boolean {
+  const context = settings?.target === "kubernetes" ? settings.context : undefined;
   return PLUGINS.some((name) =>
-    providersOf(name, resources).some(({ inputs }) => inputs?.version !== pluginVersion(name)),
+    providersOf(name, resources).some(
+      ({ inputs }) =>
+        inputs?.version !== pluginVersion(name) ||
+        (name === "kubernetes" && settings !== undefined && inputs.context !== context),
+    ),
   );
 }
 
-/** Names under which no public site can be: those reserved by RFC 2606, RFC 6761 and RFC 8375, and `internal`. */
-const RESERVED = /(^|\.)(test|example|invalid|localhost|internal|home\.arpa|example\.(com|net|org))$/;
+/** Names that are nobody's on the internet: reserved by RFC 2606, 6761, 6762 and 8375, or common in own networks. */
+const PRIVATE =
+  /^(localhost|[^.]+|[\d.]+|\[.*\])$|\.(test|example|invalid|localhost|local|internal|lan|home|corp|home\.arpa)$|(^|\.)example\.(com|net|org)$/;
+
+/** The first public host name under which the settings offer the site. */
+function publicHost({ domain, variables }: Settings): string | undefined {
+  const { PUBLIC_DASHBOARD_URL, PUBLIC_API_URL, PUBLIC_INGEST_URL } = variables;
+  const hosts = [PUBLIC_DASHBOARD_URL, PUBLIC_API_URL, PUBLIC_INGEST_URL].map((url) => new URL(url).hostname);
+  return [...(domain === undefined ? [] : [domain]), ...hosts].find((host) => !PRIVATE.test(host));
+}
 
 /**
  * Says which stand-ins serve. They are for trying and testing: throws Failure where the state was written by an official
@@ -54,16 +67,17 @@ export function needOfficial(
     );
   if (standIns.length === 0) return;
   const names = standIns.map((name) => (name === "nodejs" ? "the language host" : name)).join(", ");
-  const fix = "  Fix: let this machine reach get.pulumi.com, unset REJOURNEY_STAND_INS, then retry";
+  const fix =
+    "  Fix: let this machine reach api.github.com or get.pulumi.com, unset REJOURNEY_STAND_INS, then retry";
   const official = standIns.filter((name) => providersOf(name, resources).length > 0 && !isByStandIn(name));
   if (official.length > 0)
     throw new Failure(
       `This state was written with Pulumi's own plugins, but only stand-ins are available here for: ${official.join(", ")}; nothing was changed.\n${fix}`,
     );
-  const domain = settings?.domain;
-  if (domain !== undefined && !RESERVED.test(domain))
+  const host = settings === undefined ? undefined : publicHost(settings);
+  if (host !== undefined)
     throw new Failure(
-      `Pulumi's own plugins are not available here (${names}), and stand-ins must not deploy ${domain}; nothing was changed.\n${fix}`,
+      `Pulumi's own plugins are not available here (${names}), and stand-ins must not deploy ${host}; nothing was changed.\n${fix}`,
     );
   log(
     `Pulumi's own plugins are not available here (${names}); this run uses stand-ins, for trying and testing only.`,

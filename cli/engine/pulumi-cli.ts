@@ -4,7 +4,7 @@ import { CommandError, ConcurrentUpdateError } from "@pulumi/pulumi/automation/i
 import { execa, ExecaError } from "execa";
 import { projectRoot } from "../../infra/settings/sources.ts";
 import { ensureEngine, standInFolder } from "../../tools/setup/engine.ts";
-import type { Plugin } from "../../tools/setup/plugins.ts";
+import { type Plugin, pulumiHome } from "../../tools/setup/plugins.ts";
 import { ensureCli } from "../../tools/setup/pulumi-cli.ts";
 import { Failure, log } from "../terminal/output.ts";
 import { localFolder, passphrase, stateFolder } from "../state/folder.ts";
@@ -17,6 +17,7 @@ export async function engineEnvironment(): Promise<Record<string, string>> {
   if (state !== undefined) mkdirSync(state, { recursive: true, mode: 0o700 });
   return {
     PATH: pathWith(dirname(pulumi)),
+    PULUMI_HOME: pulumiHome(),
     PULUMI_SKIP_UPDATE_CHECK: "true",
     ...(state !== undefined && { PULUMI_BACKEND_URL: `file://${state}` }),
     ...secret,

@@ -16,7 +16,7 @@ export interface OpenStack {
   /** What every run of the engine takes. */
   options: RunOptions;
   resources: readonly Resource[];
-  /** True when another version of a plugin wrote the state. A refresh then needs the program, to know today's one. */
+  /** True when the state has another plugin or context than the settings. A refresh then has to ask the program. */
   isOutdated: boolean;
 }
 
@@ -71,7 +71,7 @@ export async function openStack(name: string, settings?: Settings): Promise<Open
     suppressOutputs: true,
     showSecrets: false,
   } as const;
-  return { stack, options, resources, isOutdated: areOutdated(resources) };
+  return { stack, options, resources, isOutdated: areOutdated(resources, settings) };
 }
 
 /** Ctrl-C and SIGTERM end a run after its current step, with a whole state. */

@@ -1,5 +1,13 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -97,6 +105,24 @@ describe("the engine", () => {
     expect(asked()).toEqual([]);
   });
 
+  test("does not take a plugin that is half installed for a whole one", () => {
+    const pulumi = cli("bin");
+    for (const name of ["random", "command"]) keep(name);
+    const half = join(folder, "home", "plugins", `resource-random-v${versionOf("random")}.partial`);
+    writeFileSync(half, "");
+    expect(ensured({ path: ["bin"], online: false })).toEqual({ pulumi, standIns: ["random"] });
+    ensured({ path: ["bin"] });
+    expect(asked()).toEqual([install("random")]);
+  });
+
+  test("finds the language host beside a CLI that PATH leads to by a link", () => {
+    cli("real");
+    mkdirSync(join(folder, "bin"));
+    const pulumi = join(folder, "bin", "pulumi");
+    symlinkSync(join(folder, "real", "pulumi"), pulumi);
+    expect(ensured({ path: ["bin"], plugins: [], online: false })).toEqual({ pulumi, standIns: [] });
+  });
+
   test("has a stand-in for the language host alone, where only that is missing", () => {
     const pulumi = cli("bin");
     rmSync(join(folder, "bin", "pulumi-language-nodejs"));
@@ -131,6 +157,9 @@ describe("the engine", () => {
     for (const name of ["random", "command", "kubernetes"]) keep(name);
     const env = { REJOURNEY_STAND_INS: "true" };
     expect(ensured({ path: ["bin"], env })).toEqual({ pulumi, standIns: ["nodejs", "random", "command"] });
+    expect(ensured({ path: ["bin"], env: { REJOURNEY_STAND_INS: "yes" } })).toContain(
+      "REJOURNEY_STAND_INS must be true or false.",
+    );
     expect(ensured({ path: ["bin"], env, plugins: ["random", "kubernetes"] })).toEqual({
       pulumi,
       standIns: ["nodejs", "random"],

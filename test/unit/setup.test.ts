@@ -14,7 +14,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { hasDockerSource, needKey } from "../../tools/setup/docker-packages.ts";
+import { hasDockerSource, keyOf } from "../../tools/setup/docker-packages.ts";
 import { download } from "../../tools/setup/download.ts";
 
 // Between two attempts, no test waits.
@@ -133,15 +133,15 @@ describe("Docker's repository", () => {
       gpg("--quick-gen-key", name, "ed25519", "sign", "never");
     const fingerprint = /^fpr:+(\w+):/m.exec(gpg("--list-keys", "--with-colons", "one@example.com"))![1]!;
     const one = gpg("--armor", "--export", "one@example.com");
-    await needKey(one, fingerprint);
-    for (const text of [
-      gpg("--armor", "--export", "two@example.com"),
-      gpg("--armor", "--export"),
-      "not a key",
-      "",
-    ])
-      await expect(needKey(text, fingerprint)).rejects.toThrow(
-        `instead of ${fingerprint}, so it is not used`,
+    const both = gpg("--armor", "--export");
+    const disguised = gpg("--armor", "--export", "two@example.com").replaceAll("PGP PUBLIC KEY", "OTHER");
+    const own = execFileSync("gpg", ["--batch", "--homedir", home, "--export", fingerprint]);
+    // Whatever else is in the text.
+    for (const text of [one, both, `${disguised}\n${one}`])
+      expect(await keyOf(text, fingerprint)).toEqual(own);
+    for (const text of [gpg("--armor", "--export", "two@example.com"), disguised, "not a key", ""])
+      await expect(keyOf(text, fingerprint)).rejects.toThrow(
+        `does not have the fingerprint ${fingerprint}, so it is not used`,
       );
     execFileSync("gpgconf", ["--homedir", home, "--kill", "all"]);
   });

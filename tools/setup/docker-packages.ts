@@ -6,6 +6,7 @@ import { SetupError } from "./error.ts";
 import { aptInstall, needProgram } from "./apt.ts";
 import { answer, isWithinReach, retried } from "./download.ts";
 import type { Log } from "./log.ts";
+import { withScratch } from "./scratch.ts";
 
 const OFFICIAL = [
   "docker-ce",
@@ -16,6 +17,7 @@ const OFFICIAL = [
 ];
 /** Docker's release key for Debian and Ubuntu (docs.docker.com/engine/install/debian). */
 const DOCKER_KEY = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88";
+const OWN_LIST = "/etc/apt/sources.list.d/rejourney-docker.list";
 const DISTRIBUTION = ["docker.io", "iptables"];
 
 /**
@@ -43,22 +45,8 @@ export async function installDocker(
 
 /** As docs.docker.com/engine/install/debian has it. False where the repository cannot be reached or does not fit. */
 async function installOfficial(log: Log): Promise<boolean> {
-  if (hasDockerSource("/etc/apt")) {
-    await aptInstall([...OFFICIAL, "ca-certificates"]);
-    return true;
-  }
-  const { ID: id, VERSION_CODENAME: suite } = parse(readFileSync("/etc/os-release", "utf8"));
-  const repository = `https://download.docker.com/linux/${id}`;
-  const url = `${repository}/gpg`;
-  if (suite === undefined || !["debian", "ubuntu"].includes(id!) || !(await isWithinReach(url))) return false;
-  const text = await retried("Downloading Docker's key", async () => (await answer(url)).text(), log);
-  await needProgram("gpg", "gnupg", log);
-  await needKey(text, DOCKER_KEY);
-  const key = "/etc/apt/keyrings/rejourney-docker.asc";
-  mkdirSync(dirname(key), { recursive: true });
-  writeFileSync(key, text, { mode: 0o644 });
-  const list = "/etc/apt/sources.list.d/rejourney-docker.list";
-  writeFileSync(list, `deb [signed-by=${key}] ${repository} ${suite} stable\n`);
+  const own = hasDockerSource("/etc/apt") ? [] : await addRepository(log);
+  if (own === undefined) return false;
   try {
     await aptInstall([...OFFICIAL, "ca-certificates"]);
     return true;
@@ -66,9 +54,25 @@ async function installOfficial(log: Log): Promise<boolean> {
     log(
       `The packages of Docker cannot be installed here (${(error as Error).message}); using those of the distribution.`,
     );
-    for (const path of [list, key]) rmSync(path);
+    for (const path of own) rmSync(path);
     return false;
   }
+}
+
+/** Sets up Docker's repository: the files that this has written. Undefined where it cannot be reached or does not fit. */
+async function addRepository(log: Log): Promise<string[] | undefined> {
+  const { ID: id, VERSION_CODENAME: suite } = parse(readFileSync("/etc/os-release", "utf8"));
+  const repository = `https://download.docker.com/linux/${id}`;
+  const url = `${repository}/gpg`;
+  if (suite === undefined || !["debian", "ubuntu"].includes(id!) || !(await isWithinReach(url)))
+    return undefined;
+  const text = await retried("Downloading Docker's key", async () => (await answer(url)).text(), log);
+  await needProgram("gpg", "gnupg", log);
+  const key = "/etc/apt/keyrings/rejourney-docker.gpg";
+  mkdirSync(dirname(key), { recursive: true });
+  writeFileSync(key, await keyOf(text, DOCKER_KEY), { mode: 0o644 });
+  writeFileSync(OWN_LIST, `deb [signed-by=${key}] ${repository} ${suite} stable\n`);
+  return [OWN_LIST, key];
 }
 
 /** Whether somebody has set up Docker's own repository below `folder`, which is `/etc/apt`. */
@@ -76,21 +80,24 @@ export function hasDockerSource(folder: string): boolean {
   const parts = join(folder, "sources.list.d");
   const files = existsSync(parts) ? readdirSync(parts).map((name) => join(parts, name)) : [];
   return [join(folder, "sources.list"), ...files.filter((path) => /\.(list|sources)$/.test(path))]
-    .filter((path) => existsSync(path))
+    .filter((path) => path !== OWN_LIST && existsSync(path))
     .some((path) => /^[^#\n]*download\.docker\.com/m.test(readFileSync(path, "utf8")));
 }
 
-/** Throws SetupError unless a text is one key, with this fingerprint. */
-export async function needKey(text: string, fingerprint: string): Promise<void> {
-  const shown = await execa("gpg", ["--batch", "--show-keys", "--with-colons"], {
-    input: text,
-    reject: false,
+/**
+ * The key with this fingerprint out of a text, as apt takes it, and nothing else of the text. Throws SetupError when the
+ * text does not have it.
+ */
+export async function keyOf(text: string, fingerprint: string): Promise<Buffer> {
+  return withScratch(async (home) => {
+    const gpg = (args: readonly string[], input = "") =>
+      execa("gpg", ["--batch", "--homedir", home, ...args], { input, reject: false, encoding: "buffer" });
+    const { stderr } = await gpg(["--import"], text);
+    const { stdout } = await gpg(["--export", fingerprint]);
+    if (stdout.length > 0) return Buffer.from(stdout);
+    const reason = Buffer.from(stderr).toString().trim().split("\n").at(-1);
+    throw new SetupError(
+      `The key of Docker's repository does not have the fingerprint ${fingerprint}, so it is not used (${reason})`,
+    );
   });
-  const keys = [...shown.stdout.matchAll(/^pub:.*\n(?:[^f].*\n)*fpr:+([0-9A-F]+):/gm)].map(
-    ([, found]) => found,
-  );
-  if (keys.length === 1 && keys[0] === fingerprint) return;
-  throw new SetupError(
-    `the key of Docker's repository has the fingerprint ${keys.join(", ") || "of no key"} instead of ${fingerprint}, so it is not used`,
-  );
 }

@@ -74,6 +74,7 @@ async function unpacked(name: string, { url, sha256, folder }: Download): Promis
       throw new SetupError(`${name} does not match its pinned checksum, so it was deleted`);
     await execa("tar", ["-xzf", archive, "-C", partial]);
     rmSync(archive);
+    rmSync(folder, { recursive: true, force: true }); // what a killed run left
     renameSync(partial, folder);
   } finally {
     rmSync(partial, { recursive: true, force: true });

@@ -1,5 +1,6 @@
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { SetupError } from "./error.ts";
 import type { Log } from "./log.ts";
 import { ensureCli, officialCli } from "./pulumi-cli.ts";
 import { onPath } from "./path.ts";
@@ -21,9 +22,14 @@ export function standInFolder(name: StandIn): string {
   return join(import.meta.dirname, "..", "standins", "bin", name);
 }
 
-/** True where stand-ins are to serve even if the official plugins are to be had: REJOURNEY_STAND_INS is `true`. */
+/** True where stand-ins are to serve even if the official plugins are available: REJOURNEY_STAND_INS is `true`. */
 function areAskedFor(): boolean {
-  return process.env.REJOURNEY_STAND_INS === "true";
+  const { REJOURNEY_STAND_INS: asked = "" } = process.env;
+  if (!["", "true", "false"].includes(asked))
+    throw new SetupError(
+      "REJOURNEY_STAND_INS must be true or false.\n  Fix: correct or unset it, then retry",
+    );
+  return asked === "true";
 }
 
 /**
@@ -49,5 +55,6 @@ function isStandIn(name: string): name is StandIn {
 /** The official release has the language host beside the CLI. */
 function hasHost(pulumi: string): boolean {
   const name = "pulumi-language-nodejs";
-  return existsSync(join(dirname(pulumi), name)) || onPath(name) !== undefined;
+  const folders = [pulumi, realpathSync(pulumi)].map((path) => dirname(path));
+  return folders.some((folder) => existsSync(join(folder, name))) || onPath(name) !== undefined;
 }

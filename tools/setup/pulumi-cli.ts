@@ -27,7 +27,11 @@ export async function ensureCli(log: Log): Promise<string> {
 async function installedCli(): Promise<string | undefined> {
   const path = onPath("pulumi");
   if (path === undefined) return undefined;
-  const { stdout } = await execa(path, ["version"], { reject: false });
+  const { stdout } = await execa(path, ["version"], {
+    env: { PULUMI_SKIP_UPDATE_CHECK: "true" },
+    reject: false,
+    timeout: 10_000,
+  });
   const version = coerce(stdout);
   return version !== null && satisfies(version, `^${VERSION}`) ? path : undefined;
 }
