@@ -91,7 +91,12 @@ export function hasDockerSource(folder: string): boolean {
 export async function keyOf(text: string, fingerprint: string): Promise<Buffer> {
   return withScratch(async (home) => {
     const gpg = (args: readonly string[], input = "") =>
-      execa("gpg", ["--batch", "--homedir", home, ...args], { input, reject: false, encoding: "buffer" });
+      execa("gpg", ["--batch", "--homedir", home, ...args], {
+        input,
+        reject: false,
+        encoding: "buffer",
+        stripFinalNewline: false,
+      });
     const { stderr } = await gpg(["--import"], text);
     const { stdout } = await gpg(["--export", fingerprint]);
     if (stdout.length > 0) return Buffer.from(stdout);
