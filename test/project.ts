@@ -239,9 +239,11 @@ export interface StateResource {
   outputs?: Record<string, unknown>;
 }
 
-/** The environment, without what the shell of whoever runs the tests exports as settings. */
+/** The environment, without what the shell of whoever runs the tests exports as settings, but for where plugins are. */
 function withoutSettings(): NodeJS.ProcessEnv {
-  const entries = Object.entries(process.env).filter(([name]) => !/^(PULUMI|REJOURNEY)_/.test(name));
+  const entries = Object.entries(process.env).filter(
+    ([name]) => !/^(PULUMI_(?!HOME$)|REJOURNEY_)/.test(name),
+  );
   return Object.fromEntries(entries);
 }
 

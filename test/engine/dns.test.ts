@@ -4,6 +4,7 @@ import { delimiter, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { projectRoot } from "../../infra/settings/sources.ts";
 import { ensureEngine, standInFolder } from "../../tools/setup/engine.ts";
+import { pulumiHome } from "../../tools/setup/plugins.ts";
 import { ended, type Ran, TestProject } from "../project.ts";
 
 // The life of DNS records on the real engine, in order, with a stand-in for Cloudflare (cloudflare.ts).
@@ -98,6 +99,7 @@ async function pulumi(
         ].join(delimiter),
         PULUMI_BACKEND_URL: `file://${project.path("state")}`,
         PULUMI_CONFIG_PASSPHRASE: "a passphrase",
+        PULUMI_HOME: pulumiHome(),
         PULUMI_SKIP_UPDATE_CHECK: "true",
         CLOUDFLARE_RECORDS: records,
         ADDRESSES: addresses,

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { KubernetesObject } from "../../infra/cluster/api.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
 import { ensureEngine, standInFolder } from "../../tools/setup/engine.ts";
+import { pulumiHome } from "../../tools/setup/plugins.ts";
 import { ended, type Ran, TestProject } from "../project.ts";
 import { ApiServer } from "./api-server.ts";
 import { StandInNode } from "./node.ts";
@@ -90,6 +91,7 @@ async function start(args: readonly string[], objects: readonly object[]): Promi
       KUBECONFIG: server.kubeconfig(),
       PULUMI_BACKEND_URL: `file://${project.path("state")}`,
       PULUMI_CONFIG_PASSPHRASE: "a passphrase",
+      PULUMI_HOME: pulumiHome(),
       PULUMI_SKIP_UPDATE_CHECK: "true",
       OBJECTS: JSON.stringify(objects),
     },
