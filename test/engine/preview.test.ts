@@ -116,7 +116,9 @@ test("a preview that fails is told in its place, and ends the run", async () => 
 });
 
 function preview(project: TestProject, env: NodeJS.ProcessEnv) {
-  const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^PULUMI_(?!HOME$)/.test(name)));
+  const clean = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^PULUMI_(?!HOME$)/.test(name)),
+  );
   return ended(
     spawn(process.execPath, [project.path("ci", "preview.ts")], {
       stdio: ["ignore", "pipe", "pipe"],

@@ -176,7 +176,9 @@ describe("a pull request", () => {
 
   function run(env: NodeJS.ProcessEnv): Promise<Ran> {
     const script = join(folder, "ci", "preview.ts");
-    const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^PULUMI_(?!HOME$)/.test(name)));
+    const clean = Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => !/^PULUMI_(?!HOME$)/.test(name)),
+    );
     return ended(
       spawn(process.execPath, [script], {
         stdio: ["ignore", "pipe", "pipe"],
