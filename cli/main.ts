@@ -3,6 +3,7 @@ import { Argument, Command, CommanderError, Option } from "commander";
 import { ExecaError } from "execa";
 import { SECRET_NAMES, type SecretName } from "../infra/app/secrets.ts";
 import { ClusterError } from "../infra/cluster/errors.ts";
+import { ForeignProject } from "../infra/docker/own.ts";
 import { DEFAULT_STACK } from "../infra/settings/command.ts";
 import { SettingsError } from "../infra/settings/problem.ts";
 import { SetupError } from "../tools/setup/error.ts";
@@ -40,6 +41,7 @@ function verb(parent: Command, name: string, description: string): Command {
 // Loaded when they are used: the engine's client takes most of a second.
 verb(program, "up", "install what is missing, and deploy the stack as the settings say")
   .option("--yes", "install what is missing without asking", false)
+  .option("--adopt-host", "deploy to this Docker host in place of the one that the stack was on", false)
   .action(async (options: UpOptions) => (await import("./verbs/up.ts")).up(options));
 verb(program, "preview", "show what `up` would change; change nothing").action(async (options: Options) =>
   (await import("./verbs/preview.ts")).preview(options),
@@ -102,7 +104,7 @@ program
   .action(async (args: string[]) => (await import("./verbs/pulumi.ts")).passThrough(args));
 
 /** Errors whose message says it all. */
-const TOLD = [Failure, SettingsError, SetupError, ClusterError];
+const TOLD = [Failure, SettingsError, SetupError, ClusterError, ForeignProject];
 
 /** What a person needs to know of an error; of one that nobody foresaw, everything. */
 function inWords(error: Error): string {

@@ -149,7 +149,8 @@ export class TestProject {
   async secrets(): Promise<Record<string, string>> {
     const { resources } = await this.state("--show-secrets");
     const slots = resources.filter(
-      ({ type, urn }) => type === "pulumi:index:Stash" && !urn.endsWith(`::${rotationsName()}`),
+      ({ type, urn }) =>
+        type === "pulumi:index:Stash" && urn.includes("::secrets-") && !urn.endsWith(`::${rotationsName()}`),
     );
     return Object.fromEntries(
       slots.map(({ urn, outputs }) => [
@@ -201,6 +202,16 @@ export class FakeDocker {
     const mark = this.#project.path("bin", "out-of-reach");
     if (reachable) rmSync(mark, { force: true });
     else writeFileSync(mark, "");
+  }
+
+  /** From now on, the id of the engine is this one. */
+  engine(id: string): void {
+    writeFileSync(this.#project.path("bin", "engine"), id);
+  }
+
+  /** Takes the volumes away. */
+  loseVolumes(): void {
+    rmSync(this.#project.path("bin", "volumes"));
   }
 
   /** From now on, `down` says this and fails; no longer with undefined. */

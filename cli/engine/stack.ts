@@ -91,13 +91,34 @@ function stopSignal(): AbortSignal {
  * state.
  */
 export async function deployedResources(stack: string, ...flags: string[]): Promise<readonly Resource[]> {
-  const nothing = new Failure(
-    `Nothing of the stack ${stack} is deployed from here. Next: ${command(stack, "up")}`,
-  );
+  const found = await foundResources(stack, ...flags);
+  if (found === undefined) throw nothingDeployed(stack);
+  return found;
+}
+
+/** The same; undefined when there is no state. */
+export async function foundResources(
+  stack: string,
+  ...flags: string[]
+): Promise<readonly Resource[] | undefined> {
   const state = stateFolder();
-  if (state !== undefined && !existsSync(stateFile(state, stack))) throw nothing;
+  if (state !== undefined && !existsSync(stateFile(state, stack))) return undefined;
   Object.assign(process.env, await engineEnvironment());
-  return resourcesIn(await exportedText(stack, ...flags));
+  try {
+    return resourcesIn(await exportedText(stack, ...flags));
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+export function nothingDeployed(stack: string): Failure {
+  return new Failure(`Nothing of the stack ${stack} is deployed from here. Next: ${command(stack, "up")}`);
+}
+
+/** Whether the engine knows no stack of the name that it was asked for. */
+function isMissing(error: unknown): boolean {
+  return /no stack named/.test((error as Error).message);
 }
 
 /** Throws Failure when nothing of a stack is deployed yet. */
@@ -158,7 +179,7 @@ async function stateOf(stack: string): Promise<State> {
   try {
     return await exported();
   } catch (error) {
-    if (!/no stack named/.test((error as Error).message)) throw error;
+    if (!isMissing(error)) throw error;
   }
   await createStack(stack);
   return exported();

@@ -17,7 +17,7 @@ import { Failure, log } from "../terminal/output.ts";
 const PATIENCE = 60;
 
 /** Where PostgreSQL keeps a project's data. */
-export function postgresVolume({ name }: ComposeProject): string {
+export function postgresVolume({ name }: Pick<ComposeProject, "name">): string {
   return `${name}_postgres-data`;
 }
 

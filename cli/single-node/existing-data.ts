@@ -56,7 +56,7 @@ function lost({ stack }: DockerSettings, project: ComposeProject, missing: reado
           ANOTHER_COPY,
           `run ${command(stack, "up")} there; or set rejourney:projectName here for a separate deployment`,
         ],
-        ["if you do not need the data", command(stack, "down --delete-data")],
+        ["if you do not need the data", `docker compose -p ${project.name} down --volumes`],
       ]),
   );
 }

@@ -6,6 +6,7 @@ import { arch, availableParallelism, platform, totalmem } from "node:os";
 import { execa } from "execa";
 import { routesOf } from "../../infra/app/routes.ts";
 import { containersOf } from "../../infra/docker/containers.ts";
+import { needOwnProject } from "../../infra/docker/own.ts";
 import type { ComposeProject } from "../../infra/compose/compose-spec.ts";
 import type { DockerSettings } from "../../infra/settings/load.ts";
 import type { Problem } from "../../infra/settings/problem.ts";
@@ -58,6 +59,8 @@ async function hostOf(settings: DockerSettings, isHere: boolean): Promise<Host> 
   const info = asked.exitCode === 0 ? (JSON.parse(asked.stdout) as DockerInfo) : {};
   const root = [info.DockerRootDir, "/var/lib", "/"].find((path) => path !== undefined && existsSync(path))!;
   const disk = isHere ? await statfs(root) : undefined;
+  // Before its ports are called taken.
+  if (asked.exitCode === 0) await needOwnProject(settings.projectName);
   const running = asked.exitCode === 0 ? await containersOf(settings.projectName) : [];
   const now = info.SystemTime === undefined ? Date.now() : Date.parse(info.SystemTime);
   const clockAhead = settings.domain === undefined ? undefined : await aheadOfAuthority(now);

@@ -2,6 +2,7 @@ import type { ComposeProject } from "../../infra/compose/compose-spec.ts";
 import { composeProject } from "../../infra/compose/project.ts";
 import { command, shownEnvFile } from "../../infra/settings/command.ts";
 import type { DockerSettings } from "../../infra/settings/load.ts";
+import { needOwnProject } from "../../infra/docker/own.ts";
 import { dockerHost, ensureDocker } from "../../tools/setup/docker.ts";
 import { apply } from "../engine/apply.ts";
 import type { Deployment } from "../engine/run-plan.ts";
@@ -10,7 +11,8 @@ import { confirmUnless } from "../terminal/confirm.ts";
 import type { UpOptions } from "../terminal/options.ts";
 import { Failure, log, print } from "../terminal/output.ts";
 import { needKeysOfData } from "./existing-data.ts";
-import { asksForSample, isSample, takeImages } from "./images.ts";
+import { asksForSample, isSample, refuseOpenSample, takeImages } from "./images.ts";
+import { keepHost, needInstalledDocker, needSameHost } from "./host.ts";
 import { preflight } from "./preflight.ts";
 import { settledServices } from "./repair.ts";
 import { COMMAND_NAME, deployedProject, needSameProject, needWellContainers } from "./services.ts";
@@ -18,9 +20,11 @@ import { COMMAND_NAME, deployedProject, needSameProject, needWellContainers } fr
 /** The deployment on a Docker host that may have nothing yet, once every check has passed that needs no Docker. */
 export async function prepareSingleNode(
   settings: DockerSettings,
-  { stack, json, yes }: UpOptions,
+  { stack, json, yes, adoptHost = false }: UpOptions,
 ): Promise<Deployment> {
   const project = composeProject(settings);
+  if (isSample(project) && settings.images.api === undefined)
+    refuseOpenSample(settings, "No release is set, and the sample was used so far");
   await preflight(settings, project);
   const open = await openStack(stack, settings);
   const { resources } = open;
@@ -31,12 +35,16 @@ export async function prepareSingleNode(
     settings,
     open,
     ready: async () => {
+      if (!adoptHost) await needInstalledDocker(stack, resources);
       await ensureDocker({ log, confirm: confirmUnless(yes) });
+      await needOwnProject(project.name);
+      if (!adoptHost) await needSameHost(settings, resources);
       const taken = await takeImages(settings, project, resources.length > 0);
       await needKeysOfData({ ...settings, takenImages: taken }, resources);
     },
     apply: async (slots) => {
       const applied = await apply(open, settings, slots);
+      await keepHost(stack, applied.resources);
       const again = applied.changed.includes(COMMAND_NAME);
       return { applied, ...(await settledServices(stack, applied.resources, again)) };
     },

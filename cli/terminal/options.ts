@@ -7,4 +7,6 @@ export interface Options {
 /** What a verb takes that changes a deployment. */
 export interface UpOptions extends Options {
   yes: boolean;
+  /** Take this Docker host, with the data that it has or without any, for the one that the stack was on. */
+  adoptHost?: boolean;
 }

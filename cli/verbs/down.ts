@@ -9,8 +9,10 @@ import { inWords } from "../engine/pulumi-cli.ts";
 import type { Options } from "../terminal/options.ts";
 import { Failure, log, print, printJson } from "../terminal/output.ts";
 import { Progress, summary } from "../engine/progress.ts";
+import { deleteVolumes, needOwnProject, volumesOf } from "../../infra/docker/own.ts";
+import { forgetHost, needSameHost, thisHost } from "../single-node/host.ts";
 import { deployedProject, needSameProject } from "../single-node/services.ts";
-import { type OpenStack, openStack } from "../engine/stack.ts";
+import { deployedResources, nothingDeployed, type OpenStack, openStack } from "../engine/stack.ts";
 
 export interface DownOptions extends Options {
   yes: boolean;
@@ -26,14 +28,22 @@ export async function down(options: DownOptions): Promise<void> {
 
 async function downSingleNode(settings: DockerSettings, options: DownOptions): Promise<void> {
   const { stack: name, json, deleteData } = options;
-  await (deleteData ? confirmDeletion(options) : confirmRemoval(options));
-  const open = await openStack(name);
-  const deployed = deployedProject(open.resources);
+  const { projectName } = settings;
+  const resources = await deployedResources(name);
+  if (resources.length === 0) throw nothingDeployed(name);
+  const deployed = deployedProject(resources);
   if (deployed !== undefined) needSameProject(deployed, settings);
   await needDocker();
+  await needOwnProject(projectName);
+  await needSameHost(settings, resources);
+  const volumes = deleteData ? await volumesOf(projectName) : [];
+  await (deleteData ? confirmDeletion(options, volumes) : confirmRemoval(options));
+  const open = await openStack(name);
   const changes = await destroyed(open);
   // A first run that failed has left containers which are not on record.
-  await new Compose(settings.projectName).down({ volumes: deleteData });
+  await new Compose(projectName).down();
+  if (deleteData) await deleteVolumes(volumes);
+  if (deleteData) await forgetHost(name, open.resources);
   if (json) {
     printJson({ stack: name, summary: changes, dataDeleted: deleteData });
     return;
@@ -80,8 +90,12 @@ async function confirmRemoval({ stack, yes }: DownOptions): Promise<void> {
   throw new Failure(`Nothing was changed. To skip the prompt: ${command(stack, "down --yes")}`);
 }
 
-async function confirmDeletion({ stack, confirm: given }: DownOptions): Promise<void> {
-  const question = `This deletes the database and all recordings of ${stack}. Type the name of the stack to continue: `;
+async function confirmDeletion(
+  { stack, confirm: given }: DownOptions,
+  volumes: readonly string[],
+): Promise<void> {
+  const what = volumes.length === 0 ? "" : `: the volumes ${volumes.join(", ")} on ${await thisHost()}`;
+  const question = `This deletes the database and all recordings of ${stack}${what}. Type the name of the stack to continue: `;
   if ((given ?? (await ask(question))) === stack) return;
   throw new Failure(
     `Nothing was changed. To delete the data without a prompt: ${command(stack, `down --delete-data --confirm ${stack}`)}`,

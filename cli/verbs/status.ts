@@ -1,10 +1,11 @@
 import { containersOf } from "../../infra/docker/containers.ts";
 import { command } from "../../infra/settings/command.ts";
-import { type KubernetesSettings, loadSettings } from "../../infra/settings/load.ts";
+import { type DockerSettings, type KubernetesSettings, loadSettings } from "../../infra/settings/load.ts";
 import { fileInput } from "../../infra/settings/sources.ts";
 import { needDocker } from "../../tools/setup/docker.ts";
 import type { Options } from "../terminal/options.ts";
 import { Failure, print, printJson } from "../terminal/output.ts";
+import { needSameHost } from "../single-node/host.ts";
 import { deployedProject, needWellContainers, report } from "../single-node/services.ts";
 import { type ServiceReport, table } from "../terminal/service-report.ts";
 import { deployedResources, type Resource } from "../engine/stack.ts";
@@ -14,7 +15,7 @@ export async function status({ stack, json }: Options): Promise<void> {
   const settings = loadSettings(fileInput(stack));
   const resources = await deployedResources(stack);
   const { services, needWell } =
-    settings.target === "docker" ? await containers(stack, resources) : await pods(settings, resources);
+    settings.target === "docker" ? await containers(settings, resources) : await pods(settings, resources);
   if (json) printJson({ stack, services });
   else print(table(services));
   await needWell();
@@ -26,10 +27,12 @@ interface Found {
   needWell: () => void | Promise<void>;
 }
 
-async function containers(stack: string, resources: readonly Resource[]): Promise<Found> {
+async function containers(settings: DockerSettings, resources: readonly Resource[]): Promise<Found> {
+  const { stack } = settings;
   const project = deployedProject(resources);
   if (project === undefined) throw down(stack);
   await needDocker();
+  await needSameHost({ ...settings, projectName: project.name }, resources);
   const services = report(project, await containersOf(project.name));
   return { services, needWell: () => needWellContainers(services, stack, project.name) };
 }

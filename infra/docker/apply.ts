@@ -4,13 +4,16 @@ import { text } from "node:stream/consumers";
 import { Compose } from "./compose.ts";
 import { printable } from "../printable.ts";
 import { exclusive } from "./exclusive.ts";
+import { needOwnProject } from "./own.ts";
 import { projectOf } from "../compose/project-variables.ts";
 import { up } from "./up.ts";
 
 async function apply(verb: string | undefined): Promise<void> {
   const project = projectOf(process.env);
   await exclusive(project.name, (line) => process.stderr.write(`${line}\n`));
-  if (verb === "down") return new Compose(project.name).down({ volumes: false });
+  // Compose would replace or remove what bears the project's name, whoever made it.
+  await needOwnProject(project.name);
+  if (verb === "down") return new Compose(project.name).down();
   if (verb !== "up") throw new Error("The first argument is neither up nor down.");
   const secrets = JSON.parse(await text(process.stdin)) as Record<string, string>;
   await up(new Compose(project.name, secrets), project);

@@ -38,12 +38,9 @@ export class Compose {
     if (exitCode !== 0) throw failure(args, exitCode);
   }
 
-  /**
-   * `docker compose down`, with the volumes only where that is asked for. An empty network that Docker Engine does not
-   * let go stays, and is named.
-   */
-  async down({ volumes }: { volumes: boolean }): Promise<void> {
-    const args = ["down", "--remove-orphans", ...(volumes ? ["--volumes"] : [])];
+  /** `docker compose down`; volumes stay. An empty network that Docker Engine does not let go stays, and is named. */
+  async down(): Promise<void> {
+    const args = ["down", "--remove-orphans"];
     let stale: string | undefined;
     const exitCode = await this.#exitCode(
       args,
@@ -51,8 +48,7 @@ export class Compose {
       (line) => (stale ??= STALE_NETWORK.exec(line)?.[1]),
     );
     if (exitCode === 0) return;
-    // Compose ends with its first error alone, so that one of a volume may be behind it.
-    if (stale === undefined || (volumes && (await this.#hasVolumes()))) throw failure(args, exitCode);
+    if (stale === undefined) throw failure(args, exitCode);
     this.say(
       [
         `Docker Engine does not remove the network ${stale}: it still counts a container that no longer exists.`,
@@ -105,11 +101,6 @@ export class Compose {
     const { exitCode, message } = await child;
     if (exitCode === undefined) throw new Error(this.#redacted(message ?? "docker was interrupted"));
     return exitCode;
-  }
-
-  async #hasVolumes(): Promise<boolean> {
-    const filter = `--filter=label=com.docker.compose.project=${this.#project}`;
-    return (await execa("docker", ["volume", "ls", "--quiet", filter])).stdout !== "";
   }
 
   #arguments(args: readonly string[], text: string | undefined): string[] {

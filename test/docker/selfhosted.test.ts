@@ -406,6 +406,35 @@ describe("down", () => {
     expect(await (await ask(recording())).text()).toBe("a recording");
   }, 120_000);
 
+  test("and up touch nothing where somebody else's containers or volumes bear the project's name", async () => {
+    const before = await runs();
+    const label = `com.docker.compose.project=${name}`;
+    const { web } = await containers(name);
+    const theirs = [
+      "create",
+      `--label=${label}`,
+      "--label=com.docker.compose.oneoff=False",
+      web!.Config.Image,
+    ];
+    const container = await docker([...theirs]);
+    const volume = await docker(["volume", "create", `--label=${label}`, `${name}_miniodata`]);
+    for (const args of [["up"], ["down", "--yes"], ["down", "--delete-data", "--confirm", "selfhosted"]]) {
+      const { status, stderr } = await project.rejourney(args);
+      expect({ status, stderr }).toMatchObject({ status: 1 });
+      expect(stderr).toMatch(
+        new RegExp(`did not create: container \\S+, volume ${volume}; nothing was changed\\.\n {2}Fix: `),
+      );
+    }
+    // Nor does the engine's own command.
+    const destroy = ["pulumi", "destroy", "--yes", "--exclude-protected", "--stack", "selfhosted"];
+    expect((await project.rejourney(destroy)).stdout).toContain(`volume ${volume}; nothing was changed.`);
+    expect(await docker(["container", "inspect", "--format={{.Id}}", container])).toBe(container);
+    expect(await volumes()).toContain(volume);
+    await docker(["rm", container]);
+    await docker(["volume", "rm", volume]);
+    expect(await newSince(before)).toEqual([]);
+  }, 120_000);
+
   test.each(["--yes", "--confirm=rejourney"])("--delete-data with %s deletes nothing", async (flag) => {
     const before = await runs();
     const { status, stderr } = await project.rejourney(["down", "--delete-data", flag]);

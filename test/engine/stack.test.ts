@@ -20,8 +20,8 @@ let secrets: Record<string, string>;
 const old: Record<string, string> = {};
 /** A slot for each, a generator where there is one, the key of the hashes, and what there is to remember of rotations. */
 const SECRETS = SECRET_NAMES.length + GENERATED_SECRETS.length + 2;
-/** The stack itself, the store, the deployment and its command. */
-const RESOURCES = SECRETS + 4;
+/** The stack itself, the store, the deployment and its command, and which Docker host it is on. */
+const RESOURCES = SECRETS + 5;
 const SETTINGS = readFileSync(join(projectRoot, "Pulumi.selfhosted.yaml"), "utf8").replace(
   "config:\n",
   'config:\n  rejourney:release: "1.4.0"\n',
@@ -313,6 +313,49 @@ describe("a stack", () => {
     rmSync(project.path(".env"));
   });
 
+  test("is refused on another Docker host, and where its database is gone, unless that is asked for", async () => {
+    const before = docker.up();
+    const calls = () => docker.calls().filter(({ verb }) => verb !== undefined).length;
+    const count = calls();
+    docker.engine("BBBB");
+    for (const args of [
+      ["up"],
+      ["status"],
+      ["down", "--yes"],
+      ["down", "--delete-data", "--confirm=selfhosted"],
+    ]) {
+      const { status, stdout, stderr } = await project.rejourney(args);
+      expect({ args, status, stdout }).toEqual({ args, status: 1, stdout: "" });
+      expect(stderr).toMatch(
+        /is not the Docker host of the stack selfhosted: its engine is BBBB, and the stack is on AAAA; nothing was changed\.\n {2}Fix: set DOCKER_HOST, .*\n {2}If this host replaces it: npm run up -- --adopt-host$/m,
+      );
+    }
+    docker.engine("AAAA");
+    docker.loseVolumes();
+    for (const args of [["up"], ["down", "--yes"]]) {
+      const { status, stderr } = await project.rejourney(args);
+      expect({ args, status }).toEqual({ args, status: 1 });
+      expect(stderr).toMatch(
+        /^The volume rejourney_postgres-data of the stack selfhosted is not on .*, so the stack would start with an empty database; nothing was changed\.$/m,
+      );
+    }
+    expect(calls()).toBe(count);
+    expect(docker.up()).toBe(before);
+    docker.engine("BBBB");
+    setting(MEMORY.replace("777", "778"));
+    expect((await project.json<Result>("up", "--adopt-host")).summary).toEqual({
+      same: RESOURCES - 1,
+      update: 1,
+    });
+    docker.engine("AAAA");
+    expect((await project.rejourney(["up"])).stderr).toContain(
+      "its engine is AAAA, and the stack is on BBBB;",
+    );
+    docker.engine("BBBB");
+    setting(MEMORY);
+    expect((await project.json<Result>("up")).summary).toEqual({ same: RESOURCES - 1, update: 1 });
+  });
+
   test("is not taken down unasked", async () => {
     const { status, stderr } = await project.rejourney(["down"]);
     expect(status).toBe(1);
@@ -323,7 +366,7 @@ describe("a stack", () => {
   test("keeps its secrets when it is taken down, and comes back with them", async () => {
     expect((await project.json<Result>("down", "--yes")).summary).toMatchObject({ delete: 2 });
     expect(docker.up()).toBeUndefined();
-    expect(docker.calls().filter(({ args }) => args.includes("--volumes"))).toEqual([]);
+    expect(docker.calls().filter(({ args }) => args[1] === "rm" || args.includes("--volumes"))).toEqual([]);
     expect(await project.secrets()).toEqual(secrets);
     expect((await project.json<Result>("up")).summary).toEqual({ same: RESOURCES - 2, create: 2 });
     expect(await project.secrets()).toEqual(secrets);

@@ -8,6 +8,7 @@ import { GENERATED_SECRETS, SECRET_NAMES, type SecretName } from "../../infra/ap
 import { composeProject } from "../../infra/compose/project.ts";
 import { projectOf } from "../../infra/compose/project-variables.ts";
 import { yamlText } from "../../infra/yaml.ts";
+import { HOST_RECORD } from "../../infra/docker/host.ts";
 import { rotationsName } from "../../infra/secrets/names.ts";
 import program from "../../stacks/index.ts";
 import { GENERATOR, recorded, slotOf, STASH, STORE, valueOf } from "./mocks.ts";
@@ -69,13 +70,16 @@ describe("the stack selfhosted", () => {
       `${STASH} ${rotationsName()}`,
       "rejourney:docker:DockerDeployment rejourney",
       "command:local:Command rejourney-compose",
+      `${STASH} ${HOST_RECORD}`,
     ];
     expect(registered.map(({ type, name }) => `${type} ${name}`).sort()).toEqual(expected.sort());
   });
 
   test("keeps every value as a secret, protected, below the store", async () => {
     const { registered } = await deploy(DOCKER, `JWT_SECRET=${GOOD}`);
-    const leaves = registered.filter(({ type }) => type === STASH || type === GENERATOR);
+    const leaves = registered.filter(
+      ({ type, name }) => (type === STASH || type === GENERATOR) && name !== HOST_RECORD,
+    );
     expect(leaves).toHaveLength(SECRET_NAMES.length + GENERATED_SECRETS.length + 2);
     for (const { type, name, parent, protect, secret, ignoreChanges } of leaves) {
       expect({ name, parent, protect }).toEqual({ name, parent: "secrets", protect: true });
@@ -122,16 +126,19 @@ describe("the stack selfhosted", () => {
   });
 
   test("hands the secrets over by standard input, the passwords in connection strings encoded", async () => {
-    const { registered } = await deploy(DOCKER, "POSTGRES_PASSWORD='p@ss/w%rd'\nREDIS_PASSWORD='a#b'");
+    const { registered } = await deploy(
+      DOCKER,
+      "POSTGRES_PASSWORD='p@ss/w%rd of ours'\nREDIS_PASSWORD='a#b of the queue'",
+    );
     const { inputs } = registered.find(({ type }) => type === "command:local:Command")!;
     const given = JSON.parse(inputs.stdin as string) as Record<string, string>;
     expect(Object.keys(given).sort()).toEqual([...SECRET_NAMES, "DATABASE_URL", "REDIS_URL"].sort());
     expect(given).toMatchObject({
-      POSTGRES_PASSWORD: "p@ss/w%rd",
+      POSTGRES_PASSWORD: "p@ss/w%rd of ours",
       JWT_SECRET: "secrets-jwt-secret-generated made",
       SMTP_PASS: "",
-      DATABASE_URL: "postgresql://rejourney:p%40ss%2Fw%25rd@postgres:5432/rejourney",
-      REDIS_URL: "redis://:a%23b@redis:6379/0",
+      DATABASE_URL: "postgresql://rejourney:p%40ss%2Fw%25rd%20of%20ours@postgres:5432/rejourney",
+      REDIS_URL: "redis://:a%23b%20of%20the%20queue@redis:6379/0",
     });
   });
 
