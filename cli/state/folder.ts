@@ -15,13 +15,27 @@ export const passphraseFile = join(localFolder, "passphrase");
  * relative one is below the project's folder.
  */
 export function stateFolder(): string | undefined {
+  const { PULUMI_BACKEND_URL: named = "" } = process.env;
+  return named === "" ? ownStateFolder() : folderAt(named);
+}
+
+/** The one that Pulumi.yaml names. */
+function ownStateFolder(): string | undefined {
   const { backend } = parse(readFileSync(join(projectRoot, "Pulumi.yaml"), "utf8")) as {
     backend?: { url?: string };
   };
-  const { PULUMI_BACKEND_URL: named = "" } = process.env;
-  const url = named === "" ? backend?.url : named;
+  return folderAt(backend?.url);
+}
+
+function folderAt(url: string | undefined): string | undefined {
   if (url?.startsWith("file://") !== true) return undefined;
   return resolve(projectRoot, url.slice("file://".length).replace(/^~(?=\/|$)/, homedir()));
+}
+
+/** The files of all stacks in the state in use and, where that is another one, in the project's own. */
+export function localStates(): string[] {
+  const folders = new Set([stateFolder(), ownStateFolder()]);
+  return [...folders].flatMap((state) => (state === undefined ? [] : globSync(stateFile(state, "*"))));
 }
 
 /** The file in which the local backend keeps a stack. */

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { Decrypter, Encrypter, generateIdentity, identityToRecipient } from "age-encryption";
 import { envPath, projectRoot, takenPath } from "../../infra/settings/sources.ts";
 import { Failure, log } from "../terminal/output.ts";
@@ -34,10 +34,14 @@ export async function writeBundle(stack: string, state: string): Promise<string>
   const target = join(localFolder, bundleName(stack));
   const isFirst = [target, recoveryKeyFile].some((path) => !existsSync(path));
   const key = await recoveryKey();
-  const paths = [stackFile(stack), takenPath(stack), ...(isBelow(envPath()) ? [envPath()] : [])];
+  const own = ownFiles(stack);
+  const paths = [...own, ...(isBelow(envPath()) ? [envPath()] : [])];
   const files = paths
     .filter((path) => existsSync(path))
-    .map((path) => [relative(projectRoot, path), readFileSync(path, "utf8")]);
+    .map((path) => {
+      const name = relative(projectRoot, path);
+      return [own.includes(path) || isEnvFile(name) ? name : ".env", readFileSync(path, "utf8")];
+    });
   const bundle: Bundle = {
     version: 1,
     stack,
@@ -64,13 +68,40 @@ export async function writeBundle(stack: string, state: string): Promise<string>
 /** The content of a bundle. Throws Failure when the key does not fit, or the file is damaged. */
 export async function readBundle(path: string, keyPath: string): Promise<Bundle> {
   for (const file of [path, keyPath]) if (!existsSync(file)) throw new Failure(`${file} does not exist.`);
-  try {
-    return await opened(readFileSync(path), readFileSync(keyPath, "utf8"));
-  } catch {
+  const bundle = await opened(readFileSync(path), readFileSync(keyPath, "utf8")).catch(() => {
     throw new Failure(
       `${path} does not decrypt with the key in ${keyPath}: the key is a different one, or the file is damaged. Nothing was changed.`,
     );
-  }
+  });
+  // Whoever has seen the public half of the key can write one.
+  const strange = isStackName(bundle.stack)
+    ? namesOf(bundle).find((name) => !belongs(name, bundle))
+    : bundle.stack;
+  if (strange !== undefined)
+    throw new Failure(
+      `${path} is not a bundle that this program wrote: it names ${JSON.stringify(strange)}. Nothing was changed.`,
+    );
+  return bundle;
+}
+
+/** Whether a bundle may have a file of this name in the place of `.env`: settings, and nothing that anybody runs. */
+export function isEnvFile(name: string): boolean {
+  return /^([^./][^/]*\/)*(\.env(\.[\w-]+)*|[\w-][\w.-]*\.env)$/.test(name);
+}
+
+const namesOf = ({ files }: Bundle) => Object.keys(files);
+
+/** What the engine takes for the name of a stack. */
+function isStackName(name: string): boolean {
+  return /^[\w-][\w.-]*$/.test(name);
+}
+
+function belongs(name: string, { stack }: Bundle): boolean {
+  return isEnvFile(name) || ownFiles(stack).includes(resolve(projectRoot, name));
+}
+
+function ownFiles(stack: string): string[] {
+  return [stackFile(stack), takenPath(stack)];
 }
 
 async function opened(encrypted: Uint8Array, key: string): Promise<Bundle> {

@@ -1,14 +1,21 @@
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync } from "node:fs";
-import { dirname, join, resolve, sep } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { command } from "../../infra/settings/command.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
 import { pulumi } from "../engine/pulumi-cli.ts";
 import { Failure, print, printJson } from "../terminal/output.ts";
-import { type Bundle, readBundle, recoveryKeyFile } from "../state/recovery-bundle.ts";
+import { type Bundle, isEnvFile, readBundle, recoveryKeyFile } from "../state/recovery-bundle.ts";
 import { replaceFile } from "../state/replace-file.ts";
 import { secretsInUse } from "../engine/secret-slots.ts";
-import { openStack } from "../engine/stack.ts";
-import { localFolder, passphraseFile, passphraseText, stateFile, stateFolder } from "../state/folder.ts";
+import { foundResources, openStack } from "../engine/stack.ts";
+import {
+  localFolder,
+  localStates,
+  passphraseFile,
+  passphraseText,
+  stateFile,
+  stateFolder,
+} from "../state/folder.ts";
 
 export interface RecoverOptions {
   key?: string;
@@ -22,26 +29,22 @@ export interface RecoverOptions {
 export async function recover(path: string, { key, json }: RecoverOptions): Promise<void> {
   const keyPath = key === undefined ? recoveryKeyFile : resolve(key);
   const bundle = await readBundle(resolve(path), keyPath);
-  const { stack } = bundle;
-  refuseToReplace(bundle);
+  const { stack, passphrase } = bundle;
+  await refuseToReplace(bundle);
   const written: string[] = [];
-  const put = (name: string, text: string) => {
-    const target = resolve(projectRoot, name);
-    if (!target.startsWith(projectRoot + sep))
-      throw new Failure(`The bundle would write ${target}, outside this project.`);
+  const put = (name: string, text: string, keepsOther = false) => {
+    const target = join(projectRoot, name);
     const before = existsSync(target) ? readFileSync(target, "utf8") : undefined;
-    if (before === text || (before !== undefined && name === ".env")) return;
+    if (before === text || (before !== undefined && keepsOther)) return;
     mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
     if (before !== undefined) replaceFile(`${target}.before-recovery`, before);
     replaceFile(target, text);
     written.push(name);
   };
-  for (const [name, text] of Object.entries(bundle.files)) put(name, text);
-  if (bundle.passphrase !== undefined && passphraseText() !== bundle.passphrase) {
+  for (const [name, text] of Object.entries(bundle.files)) put(name, text, isEnvFile(name));
+  if (passphrase !== undefined && passphraseText() !== passphrase) {
     forgetEmptyStates();
-    mkdirSync(localFolder, { recursive: true, mode: 0o700 });
-    replaceFile(passphraseFile, `${bundle.passphrase}\n`);
-    written.push(".rejourney/passphrase");
+    put(relative(projectRoot, passphraseFile), `${passphrase}\n`);
   }
   const { resources } = await openStack(stack);
   if (resources.length > 0) throw stateIsHere(stack);
@@ -58,7 +61,7 @@ export async function recover(path: string, { key, json }: RecoverOptions): Prom
 }
 
 /** Before anything is written. */
-function refuseToReplace({ stack, passphrase }: Bundle): void {
+async function refuseToReplace({ stack, passphrase }: Bundle): Promise<void> {
   const isGiven =
     (process.env.PULUMI_CONFIG_PASSPHRASE ?? process.env.PULUMI_CONFIG_PASSPHRASE_FILE) !== undefined;
   if (isGiven && passphraseText() !== passphrase)
@@ -67,14 +70,20 @@ function refuseToReplace({ stack, passphrase }: Bundle): void {
         "  Fix: unset it, or set it to the passphrase of the bundle",
     );
   const state = stateFolder();
-  if (state === undefined) return;
-  if (hasResources(stateFile(state, stack))) throw stateIsHere(stack);
-  const others = globSync(stateFile(state, "*")).filter(hasResources);
-  if (others.length > 0 && passphraseText() !== passphrase)
+  const isHere = state === undefined ? await isElsewhere(stack) : hasResources(stateFile(state, stack));
+  if (isHere) throw stateIsHere(stack);
+  // Also where another backend is in use now: its passphrase would take the place of theirs.
+  const others = localStates().filter(hasResources);
+  if (others.length > 0 && passphrase !== undefined && passphraseText() !== passphrase)
     throw new Failure(
       `${others[0]} uses a different passphrase than the bundle; nothing was changed.\n` +
         "  Fix: recover into a fresh clone of this project",
     );
+}
+
+/** Whether a backend elsewhere has resources of the stack. */
+async function isElsewhere(stack: string): Promise<boolean> {
+  return ((await foundResources(stack)) ?? []).length > 0;
 }
 
 function stateIsHere(stack: string): Failure {
@@ -94,9 +103,7 @@ function hasResources(file: string): boolean {
 
 /** A run that came to nothing has made a passphrase, and an empty state that it encrypts. */
 function forgetEmptyStates(): void {
-  const state = stateFolder();
-  if (state === undefined) return;
-  for (const file of globSync([stateFile(state, "*"), join(localFolder, "Pulumi.*.yaml")]))
+  for (const file of [...localStates(), ...globSync(join(localFolder, "Pulumi.*.yaml"))])
     for (const path of [file, `${file}.attrs`, `${file}.bak`, `${file}.bak.attrs`])
       rmSync(path, { force: true });
 }

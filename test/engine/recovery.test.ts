@@ -1,6 +1,8 @@
-import { cpSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { Decrypter, Encrypter, identityToRecipient } from "age-encryption";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SECRET_NAMES } from "../../infra/app/secrets.ts";
+import type { Bundle } from "../../cli/state/recovery-bundle.ts";
 import { TestProject } from "../project.ts";
 import { GOOD } from "../unit/values.ts";
 
@@ -66,11 +68,50 @@ describe("the recovery bundle", () => {
     expect(project.files(".rejourney")).toEqual(before);
   });
 
+  test.each([
+    ["a hook of git", { files: { ".git/hooks/post-commit": "#!/bin/sh\n" } }, '".git/hooks/post-commit"'],
+    ["a program", { files: { "cli/main.ts": "" } }, '"cli/main.ts"'],
+    ["a place elsewhere", { files: { "../../.env": "" } }, '"../../.env"'],
+    ["the settings of another stack", { files: { "Pulumi.prod.yaml": "" } }, '"Pulumi.prod.yaml"'],
+    ["a stack that is a path", { stack: "../x" }, '"../x"'],
+  ])("is refused with %s in it, before anything is written", async (_, changed, named) => {
+    const before = project.files(".");
+    await writeBundle({ ...(await bundled()), ...changed }, project.path("made.age"));
+    const { status, stderr } = await project.rejourney(["recover", project.path("made.age"), "--key", key()]);
+    rmSync(project.path("made.age"));
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /made\.age is not a bundle that this program wrote: it names .*\. Nothing was changed\.\n$/,
+    );
+    expect(stderr).toContain(named);
+    expect(project.files(".")).toEqual(before);
+  });
+
+  test("leaves the passphrase of the local states where another backend is in use", async () => {
+    await writeBundle(
+      { ...(await bundled()), passphrase: "of another deployment" },
+      project.path("made.age"),
+    );
+    mkdirSync(project.path("elsewhere", "state"));
+    const before = project.files(".rejourney");
+    const { status, stderr } = await project.rejourney(
+      ["recover", project.path("made.age"), "--key", key()],
+      { PULUMI_BACKEND_URL: `file://${project.path("elsewhere", "state")}` },
+    );
+    rmSync(project.path("made.age"));
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /^\S+\/selfhosted\.json uses a different passphrase than the bundle; nothing was changed\.\n {2}Fix: /,
+    );
+    expect(project.files(".rejourney")).toEqual(before);
+  });
+
   test("brings everything back after a loss, also where a run has begun anew meanwhile", async () => {
     rmSync(project.path(".rejourney"), { recursive: true });
     rmSync(project.path(".env"));
     writeFileSync(project.path("Pulumi.selfhosted.yaml"), "config:\n  rejourney:target: docker\n");
     expect((await project.rejourney(["preview"])).status).toBe(0); // makes another passphrase, and an empty state
+    const passphrase = project.read(".rejourney/passphrase");
     const { status, stdout, stderr } = await recover("--key", key());
     expect(status, stderr).toBe(0);
     const count = SECRET_NAMES.filter((name) => secrets[name] !== "").length;
@@ -82,7 +123,12 @@ describe("the recovery bundle", () => {
     expect(project.read("Pulumi.selfhosted.yaml")).toBe(SETTINGS);
     expect(project.read("Pulumi.selfhosted.yaml.before-recovery")).toContain("rejourney:target: docker");
     expect(project.read(".env")).toBe(ENV);
-    for (const name of [".env", ".rejourney/passphrase", ".rejourney/recovery.key"])
+    // The one of the run that has begun anew.
+    expect(project.read(".rejourney/passphrase.before-recovery")).toBe(passphrase);
+    for (const name of [
+      ".env",
+      ...["passphrase", "passphrase.before-recovery", "recovery.key"].map((file) => `.rejourney/${file}`),
+    ])
       expect(statSync(project.path(name)).mode & 0o777).toBe(0o600);
     expect(await project.secrets()).toEqual(secrets);
     const again = await project.json<{ summary: object }>("up");
@@ -95,6 +141,20 @@ describe("the recovery bundle", () => {
       if (value !== "") expect(project.printed, name).not.toContain(value);
   });
 });
+
+/** What the bundle of the first run holds. */
+async function bundled(): Promise<Bundle> {
+  const decrypter = new Decrypter();
+  decrypter.addIdentity(readFileSync(key(), "utf8").trim());
+  return JSON.parse(await decrypter.decrypt(readFileSync(bundle()), "text")) as Bundle;
+}
+
+/** Writes a bundle as anybody may who has seen the public half of the key. */
+async function writeBundle(content: Bundle, path: string): Promise<void> {
+  const encrypter = new Encrypter();
+  encrypter.addRecipient(await identityToRecipient(readFileSync(key(), "utf8").trim()));
+  writeFileSync(path, await encrypter.encrypt(JSON.stringify(content)));
+}
 
 /** An age identity that belongs to nothing. */
 const OTHER_KEY = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
