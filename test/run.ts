@@ -89,6 +89,8 @@ const FLAGS: Record<string, readonly string[]> = {
   // Each of its tests is a whole run of `up`.
   cluster: ["--testTimeout=400000", "--hookTimeout=200000"],
 };
+/** Tiers that run the engine. */
+const WITH_ENGINE = ["unit", "engine", "docker", "cluster"];
 /** Lines of an error that the summary at the end repeats. */
 const SHOWN_LINES = 10;
 
@@ -224,7 +226,8 @@ if (unknown.length > 0) {
 const passing = mkdtempSync(join(tmpdir(), "rejourney-passing-"));
 process.on("exit", () => rmSync(passing, { recursive: true, force: true }));
 process.env.NODE_COMPILE_CACHE = join(passing, "compiled");
-process.env.PULUMI_HOME = homeWithoutLogs(join(passing, "pulumi"));
+if (asked.length === 0 || asked.some((name) => WITH_ENGINE.includes(name)))
+  process.env.PULUMI_HOME = homeWithoutLogs(join(passing, "pulumi"));
 // Memory is not what the tests are short of: collected less often, a run of the engine takes a tenth less.
 process.env.GOGC ??= "400";
 

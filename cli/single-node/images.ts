@@ -4,7 +4,7 @@ import { execa } from "execa";
 import { APPLICATION_IMAGES, applicationImage, type Images } from "../../infra/app/images.ts";
 import type { ComposeProject } from "../../infra/compose/compose-spec.ts";
 import type { DockerSettings, TakenImages } from "../../infra/settings/load.ts";
-import { shownEnvFile } from "../../infra/settings/command.ts";
+import { command, shownEnvFile } from "../../infra/settings/command.ts";
 import { takenPath } from "../../infra/settings/sources.ts";
 import { isMadeHere, madeImages } from "../../tools/images/images.ts";
 import { Failure, log } from "../terminal/output.ts";
@@ -58,6 +58,19 @@ export function asksForSample({ release }: DockerSettings, project: ComposeProje
   return release === SAMPLE_RELEASE || isSample(project);
 }
 
+/**
+ * Throws Failure with a domain, unless the sample is what was asked for: it has no authentication, and the internet
+ * would reach it.
+ */
+export function refuseOpenSample({ domain, release, stack }: DockerSettings, why: string): void {
+  if (domain === undefined || release === SAMPLE_RELEASE) return;
+  throw new Failure(
+    `${why}. The sample application has no authentication, so it does not run at ${domain} unasked; nothing was changed.\n` +
+      `  Fix: set REJOURNEY_RELEASE in ${shownEnvFile()}, and check the network: ghcr.io has no IPv6 address, so a host without IPv4 needs rejourney:images of another registry\n` +
+      `  To run the sample anyway: echo REJOURNEY_RELEASE=${SAMPLE_RELEASE} >> ${shownEnvFile()}, then ${command(stack, "up")}`,
+  );
+}
+
 /** True when nobody has said what runs as the application, nor is it on record. */
 function isOpen({ release, images, takenImages }: DockerSettings): boolean {
   const given = { ...takenImages, ...images };
@@ -82,6 +95,10 @@ export async function obtainImages(
     const problem = await fetchProblem(image);
     if (problem === undefined) continue;
     if (isOpen(settings) && OUT_OF_REACH.test(problem) && !named.includes(image)) {
+      refuseOpenSample(
+        settings,
+        `No release is set, and the image registry of ${image} is unavailable: ${problem}`,
+      );
       log(`The image registry of ${image} is unavailable: ${problem}`);
       log("The images are built here from packages, with a sample application instead of Rejourney.");
       return madeImages(log);
@@ -106,7 +123,7 @@ function notToBeHad(image: string, problem: string): Failure {
   return new Failure(
     `The image ${image} is not available: ${problem}\n  Fix: ` +
       (OUT_OF_REACH.test(problem)
-        ? "check the network; or set rejourney:images to images of a registry that is reachable"
+        ? `check the network${image.startsWith("ghcr.io/") ? " (ghcr.io has no IPv6 address)" : ""}; or set rejourney:images to images of a registry that is reachable`
         : "correct rejourney:release, REJOURNEY_RELEASE in .env, or rejourney:images; or run docker login"),
   );
 }

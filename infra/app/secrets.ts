@@ -14,6 +14,8 @@ export interface SecretDefinition {
   hex64?: true;
   /** Length in bytes (in UTF-8) beyond which nothing counts any more. */
   maxBytes?: number;
+  /** Held to a least length, and not a common one: it protects data, or something that the internet reaches. */
+  guards?: true;
   /** A certificate or private key in PEM, the only text of more than one line. */
   pem?: "CERTIFICATE" | "PRIVATE KEY";
 }
@@ -21,6 +23,7 @@ export interface SecretDefinition {
 const KEY = { strength: "key", generatedBytes: 32 } as const;
 const STORAGE_CREDENTIALS =
   "Recordings are refused until S3 and every service that reads it use the same keys. Rows of storage_endpoints do not change.";
+const GUARD = { strength: "password", guards: true } as const;
 const FROM_OUTSIDE = { strength: "password" } as const;
 
 /**
@@ -31,13 +34,13 @@ const FROM_OUTSIDE = { strength: "password" } as const;
  */
 export const SECRETS = {
   POSTGRES_PASSWORD: {
-    strength: "password",
+    ...GUARD,
     generatedBytes: 24,
     bound: "the database keeps the password that it was created with",
     rotation: "PostgreSQL and its clients restart. Until then, requests that need data may fail.",
   },
   REDIS_PASSWORD: {
-    strength: "password",
+    ...GUARD,
     generatedBytes: 24,
     bound: "Redis and its clients restart one by one, and recordings are refused until all of them use it",
     rotation: "Redis and its clients restart. Until then, recordings are refused.",
@@ -59,7 +62,7 @@ export const SECRETS = {
     bound: "it encrypts the keys in the table storage_endpoints",
   },
   S3_ACCESS_KEY_ID: { strength: "password", generatedBytes: 10, rotation: STORAGE_CREDENTIALS },
-  S3_SECRET_ACCESS_KEY: { strength: "password", generatedBytes: 32, rotation: STORAGE_CREDENTIALS },
+  S3_SECRET_ACCESS_KEY: { ...GUARD, generatedBytes: 32, rotation: STORAGE_CREDENTIALS },
   SMTP_PASS: FROM_OUTSIDE,
   GITHUB_CLIENT_SECRET: FROM_OUTSIDE,
   STRIPE_SECRET_KEY: FROM_OUTSIDE,
@@ -68,7 +71,7 @@ export const SECRETS = {
   REGISTRY_TOKEN: FROM_OUTSIDE,
   ORIGIN_CERTIFICATE: { ...FROM_OUTSIDE, pem: "CERTIFICATE" },
   ORIGIN_PRIVATE_KEY: { ...FROM_OUTSIDE, pem: "PRIVATE KEY" },
-  TRAEFIK_DASHBOARD_PASSWORD: { ...FROM_OUTSIDE, maxBytes: 72 },
+  TRAEFIK_DASHBOARD_PASSWORD: { ...GUARD, maxBytes: 72 },
   CLOUDFLARE_API_TOKEN: FROM_OUTSIDE,
 } as const satisfies Record<string, SecretDefinition>;
 

@@ -28,6 +28,10 @@ function opens(open: () => unknown): boolean {
   }
 }
 
+/** Bytes that a password has at least which protects data or what the internet reaches. */
+const PASSWORD_BYTES = 12;
+
+const isPassword = ({ guards }: SecretDefinition) => guards === true;
 const isKey = ({ strength }: SecretDefinition) => strength === "key";
 const any = () => true;
 
@@ -84,6 +88,16 @@ const RULES: readonly Rule[] = [
     breaks: (value) => isPredictable(value.toLowerCase()),
     what: "is repetitive or sequential, so it can be guessed",
   },
+  {
+    appliesTo: isPassword,
+    breaks: (value) => Buffer.byteLength(value) < PASSWORD_BYTES,
+    what: `is shorter than ${PASSWORD_BYTES} bytes`,
+  },
+  {
+    appliesTo: isPassword,
+    breaks: (value) => isCommon(value.toLowerCase()),
+    what: "is common or repetitive, so it can be guessed",
+  },
 ];
 
 const PLACEHOLDERS = [
@@ -116,12 +130,29 @@ export function secretProblems(given: Partial<Record<SecretName, GivenSecret>>, 
 }
 
 function fixFor(name: SecretName, value: string, place: string, stack: string): string {
-  const { generatedBytes, bound } = definitionOf(name);
-  if (generatedBytes === undefined) return `set it to the value from its provider (${place}), or remove it`;
+  const { generatedBytes, bound, guards } = definitionOf(name);
+  if (generatedBytes === undefined)
+    return guards
+      ? `choose another one (${place})`
+      : `set it to the value from its provider (${place}), or remove it`;
   const fresh = place.startsWith("rejourney:")
     ? `${command(stack, `pulumi config rm ${place}`)} (a new one is generated)`
     : `${value === "" ? "" : `empty the value (${place}), then: `}${command(stack, "secrets generate")}`;
-  return bound !== undefined ? `put back the value in use; if there is no data yet: ${fresh}` : fresh;
+  if (bound === undefined) return fresh;
+  const rotated = guards
+    ? ` if this is it, remove it (${place}), then: ${command(stack, `secrets rotate ${name}`)};`
+    : "";
+  return `put back the value in use;${rotated} if there is no data yet: ${fresh}`;
+}
+
+/** What guesses begin with. */
+const COMMON =
+  /passwor[dt]|pass|admin|root|user|secret|geheim|welcome|letmein|iloveyou|monkey|dragon|default|test|example|changeit|qwert[yz]?(u(i(op?)?)?)?|asdf|abc|minio|postgres|redis|traefik|rejourney|[01]?123(4(5(6(7(8(90?)?)?)?)?)?)?|(19|20)\d\d/g;
+
+/** For values that have little but such words, or few different characters: `admin-password1`, `aaaabbbbcccc`. */
+function isCommon(value: string): boolean {
+  const left = value.replace(COMMON, "").replaceAll(/[^\p{L}\p{N}]/gu, "");
+  return left.length < 6 || new Set(value).size < 6;
 }
 
 /** For values such as `aaaa…`, `abcabc…`, `0123…`: few different characters, a period, or neighbours in a row. */

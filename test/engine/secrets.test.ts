@@ -81,7 +81,7 @@ const planted: Record<string, string> = {};
 beforeAll(async () => {
   const { certificate, key } = await pem("rejourney.example.com", { others: ["*.rejourney.example.com"] });
   const pair = `ORIGIN_CERTIFICATE='${certificate.trim()}'\nORIGIN_PRIVATE_KEY="${key.trim()}"\n`;
-  const others = "REGISTRY_TOKEN=t#ken\nTRAEFIK_DASHBOARD_PASSWORD='pa$$ wörd'\n".replace(
+  const others = "REGISTRY_TOKEN=t#ken\nTRAEFIK_DASHBOARD_PASSWORD='pa$$ wörd of ops'\n".replace(
     "t#ken",
     "'t#ken=='",
   );

@@ -258,17 +258,17 @@ describe("the Secrets", () => {
 
   test("hold every value in use, and no key that nobody has set", async () => {
     const env =
-      "POSTGRES_PASSWORD='p@ss/w%rd'\nREDIS_PASSWORD='a#b'\nSMTP_HOST=mail.example.com\nSMTP_PASS=mail";
+      "POSTGRES_PASSWORD='p@ss/w%rd of ours'\nREDIS_PASSWORD='a#b of the queue'\nSMTP_HOST=mail.example.com\nSMTP_PASS=mail";
     const { registered } = await deploy({}, env, { JWT_SECRET: "in use" });
     expect(dataOf(registered, "postgres-secret")).toEqual({
       POSTGRES_USER: "rejourney",
-      POSTGRES_PASSWORD: "p@ss/w%rd",
+      POSTGRES_PASSWORD: "p@ss/w%rd of ours",
       POSTGRES_DB: "rejourney",
-      DATABASE_URL: "postgresql://rejourney:p%40ss%2Fw%25rd@postgres:5432/rejourney",
+      DATABASE_URL: "postgresql://rejourney:p%40ss%2Fw%25rd%20of%20ours@postgres:5432/rejourney",
     });
     expect(dataOf(registered, "redis-secret")).toEqual({
-      REDIS_URL: "redis://:a%23b@redis:6379/0",
-      REDIS_PASSWORD: "a#b",
+      REDIS_URL: "redis://:a%23b%20of%20the%20queue@redis:6379/0",
+      REDIS_PASSWORD: "a#b of the queue",
     });
     expect(dataOf(registered, "app-secret")).toEqual({
       JWT_SECRET: "in use",
@@ -297,11 +297,14 @@ describe("the Secrets", () => {
       postgres: { host: "db.example.com", sslmode: "verify-full" },
       redis: { host: "10.0.0.7", port: 6380 },
     };
-    const { registered } = await deploy({ external }, "POSTGRES_PASSWORD=p\nREDIS_PASSWORD=r");
-    expect(dataOf(registered, "postgres-secret").DATABASE_URL).toBe(
-      "postgresql://rejourney:p@db.example.com:5432/rejourney?sslmode=verify-full",
+    const { registered } = await deploy(
+      { external },
+      "POSTGRES_PASSWORD=p-of-a-provider\nREDIS_PASSWORD=r-of-a-provider",
     );
-    expect(dataOf(registered, "redis-secret").REDIS_URL).toBe("rediss://:r@10.0.0.7:6380/0");
+    expect(dataOf(registered, "postgres-secret").DATABASE_URL).toBe(
+      "postgresql://rejourney:p-of-a-provider@db.example.com:5432/rejourney?sslmode=verify-full",
+    );
+    expect(dataOf(registered, "redis-secret").REDIS_URL).toBe("rediss://:r-of-a-provider@10.0.0.7:6380/0");
   });
 
   test("pull images, where a registry is named", async () => {
@@ -336,10 +339,10 @@ describe("the Secrets", () => {
       expect(user).toBe("ops");
       return hash!;
     };
-    const hash = await of("one-password");
-    expect(await bcrypt.compare("one-password", hash)).toBe(true);
+    const hash = await of("one-of-the-ops");
+    expect(await bcrypt.compare("one-of-the-ops", hash)).toBe(true);
     expect(await bcrypt.compare("another-password", hash)).toBe(false);
-    expect(await of("one-password")).toBe(hash);
+    expect(await of("one-of-the-ops")).toBe(hash);
     expect((await of("another-password")).slice(0, 29)).not.toBe(hash.slice(0, 29));
   });
 
@@ -418,8 +421,8 @@ describe("a changed secret", () => {
   test("does not run a migration again", async () => {
     const job = async (env: string) =>
       ofType((await deploy({}, env)).registered, "Job").map(({ name }) => name);
-    expect(await job("POSTGRES_PASSWORD=one-password")).toEqual(
-      await job("POSTGRES_PASSWORD=another-password"),
+    expect(await job("POSTGRES_PASSWORD=one-of-the-team")).toEqual(
+      await job("POSTGRES_PASSWORD=another-of-the-team"),
     );
   });
 });

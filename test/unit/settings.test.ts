@@ -69,10 +69,10 @@ describe("a single node", () => {
 
   test("takes an external S3 from .env, and then runs none", () => {
     const env =
-      "S3_ENDPOINT=https://s3.example.com\nS3_BUCKET=mine\nS3_ACCESS_KEY_ID=AK\nS3_SECRET_ACCESS_KEY=SK";
+      "S3_ENDPOINT=https://s3.example.com\nS3_BUCKET=mine\nS3_ACCESS_KEY_ID=AK\nS3_SECRET_ACCESS_KEY=SK-of-a-provider";
     const settings = dockerSettings({}, env);
     expect(settings.builtInStorage).toBe(false);
-    expect(settings.secrets).toEqual({ S3_ACCESS_KEY_ID: "AK", S3_SECRET_ACCESS_KEY: "SK" });
+    expect(settings.secrets).toEqual({ S3_ACCESS_KEY_ID: "AK", S3_SECRET_ACCESS_KEY: "SK-of-a-provider" });
     expect(settings.variables).toMatchObject({
       S3_ENDPOINT: "https://s3.example.com",
       S3_PUBLIC_ENDPOINT: "https://s3.example.com",
@@ -95,7 +95,8 @@ describe("a single node", () => {
 
 describe("problems", () => {
   test("that one brings along are not told", () => {
-    const env = "S3_ENDPOINT=https://s3.example.com\nS3_ACCESS_KEY_ID=AK\nS3_SECRET_ACCESS_KEY=SK\n";
+    const env =
+      "S3_ENDPOINT=https://s3.example.com\nS3_ACCESS_KEY_ID=AK\nS3_SECRET_ACCESS_KEY=SK-of-a-provider\n";
     expect(problemsOf({ httpPort: 0, variables: { S3_BUCKET: "mine" } }, env)).toEqual([
       "rejourney:httpPort is not a port number (1 to 65535)",
     ]);
