@@ -83,6 +83,11 @@ verb(secrets, "sync", "use the values of .env, and restart the services that rea
   .option("--yes", "also apply the other changes of the settings", false)
   .action(async (options: SyncOptions) => (await import("./verbs/secrets/sync.ts")).secretsSync(options));
 verb(secrets, "export", "write the secrets of the stack to .env, in plain text")
+  .option(
+    "--from-cluster",
+    "take the values from the Secrets of the cluster, for a state that is lost",
+    false,
+  )
   .option("--yes", "do not ask for confirmation", false)
   .action(async (options: ExportOptions) =>
     (await import("./verbs/secrets/export.ts")).secretsExport(options),

@@ -5,7 +5,10 @@ import type { KubernetesSettings } from "../../infra/settings/load.ts";
 import { Failure } from "../terminal/output.ts";
 
 /** The cluster of a stack. Throws Failure when the kubeconfig cannot be used, or the API server does not answer. */
-export async function reachedCluster({ context, stack }: KubernetesSettings): Promise<ClusterApi> {
+export async function reachedCluster({
+  context,
+  stack,
+}: Pick<KubernetesSettings, "context" | "stack">): Promise<ClusterApi> {
   try {
     const api = ClusterApi.open(context);
     await api.request("GET", "/version");

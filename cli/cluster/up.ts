@@ -8,7 +8,7 @@ import { openStack, type OpenStack, type Resource } from "../engine/stack.ts";
 import type { Options } from "../terminal/options.ts";
 import { Failure, print } from "../terminal/output.ts";
 import { reachedCluster } from "./connection.ts";
-import { needSameCluster, needSameDatabase } from "./existing-data.ts";
+import { needNoOthers, needSameCluster, needSameDatabase, needSameSecrets } from "./existing-data.ts";
 import { PodWatch } from "./pod-watch.ts";
 import { needFitCluster } from "./preflight.ts";
 import { needWellPods, settledPods } from "./services.ts";
@@ -23,6 +23,8 @@ export async function prepareCluster(
   await needFitCluster(api, settings);
   const open = await openStack(stack, settings);
   await needSameCluster(api, open.resources, settings);
+  await needNoOthers(api, settings);
+  await needSameSecrets(api, open.resources, settings);
   await needSameDatabase(api, settings);
   return {
     settings,

@@ -3,9 +3,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import type { V1Pod } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { KubernetesObject } from "../../infra/cluster/api.ts";
+import { parse } from "dotenv";
 import { ended, type Ran, TestProject } from "../project.ts";
 import { found } from "../search.ts";
 import { STAND_IN } from "../../tools/standins/mark.ts";
+import { OTHER } from "../unit/values.ts";
 import { ApiServer } from "./api-server.ts";
 import { StandInNode } from "./node.ts";
 import { RENDERED, renderedObjects } from "./rendered.ts";
@@ -257,6 +259,46 @@ describe("a deployment that is there", () => {
   });
 });
 
+/** What an `up` of a copy without a state says to a cluster, which refuses it. */
+async function refusedTo(other: ApiServer): Promise<string> {
+  const copy = new TestProject();
+  try {
+    const ran = await copy.rejourney(["up", "--stack", "prod"], { KUBECONFIG: other.kubeconfig() });
+    expect(ran).toMatchObject({ status: 1, stdout: "" });
+    return ran.stderr;
+  } finally {
+    copy.remove();
+  }
+}
+
+/** Keys that somebody's data depends on, which may be in a database elsewhere. */
+async function needsKeys(other: ApiServer): Promise<void> {
+  await other.kubectl(["create", "namespace", "rejourney"]);
+  const literal = `--from-literal=STORAGE_ENCRYPTION_KEY=${OTHER}`;
+  await other.kubectl(["create", "secret", "generic", "app-secret", literal, inNamespace]);
+  expect(await refusedTo(other)).toContain(
+    "The Secrets of the cluster open data, and this project has no state with its secrets. POSTGRES_PASSWORD, ",
+  );
+  const path = "--output=jsonpath={.data.STORAGE_ENCRYPTION_KEY}";
+  const there = await other.kubectl(["get", "secret", "app-secret", inNamespace, path]);
+  expect(Buffer.from(there, "base64").toString()).toBe(OTHER);
+  await other.kubectl(["delete", "secret", "app-secret", inNamespace]);
+}
+
+async function needsNoOthers(other: ApiServer): Promise<void> {
+  await other.kubectl(["create", "deployment", "minio", "--image=example.com/theirs", inNamespace]);
+  const claim = {
+    apiVersion: "v1",
+    kind: "PersistentVolumeClaim",
+    metadata: { name: "postgres-data-postgres-0", namespace: "rejourney" },
+    spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
+  };
+  await other.kubectl(["create", "--filename=-"], JSON.stringify(claim));
+  expect(await refusedTo(other)).toContain(
+    "objects that this program did not create: Deployment minio, PersistentVolumeClaim postgres-data-postgres-0. Nothing was changed.",
+  );
+}
+
 describe("what is at stake", () => {
   test("no file holds a secret's value, nor does anything that was printed", async () => {
     const secrets = await project.secrets();
@@ -273,6 +315,8 @@ describe("what is at stake", () => {
         expect({ verb, status, stderr }).toMatchObject({ status: 1 });
         expect(stderr).toContain("is not the cluster of the stack prod: it has no namespace rejourney");
       }
+      await needsKeys(other);
+      await needsNoOthers(other);
       await other.kubectl(["apply", `--filename=${RENDERED}`]);
       const { resources } = await project.state();
       const deployed = resources.filter(({ type }) => /^kubernetes:(?!core\/v1:Secret$)/.test(type));
@@ -284,6 +328,20 @@ describe("what is at stake", () => {
     }
     const copy = new TestProject();
     try {
+      const lost = copy.path("in-cluster.env");
+      const exported = [
+        "secrets",
+        "export",
+        "--from-cluster",
+        "--yes",
+        "--stack",
+        "prod",
+        "--env-file",
+        lost,
+      ];
+      expect(await copy.rejourney(exported, { KUBECONFIG: kubeconfig })).toMatchObject({ status: 0 });
+      const served = Object.entries(await project.secrets()).filter(([, value]) => value !== "");
+      expect(parse(copy.read("in-cluster.env"))).toEqual(Object.fromEntries(served));
       const { status, stderr } = await copy.rejourney(["up", "--stack", "prod"], { KUBECONFIG: kubeconfig });
       expect({ status, stderr }).toMatchObject({ status: 1 });
       expect(stderr).toContain("its secrets. POSTGRES_PASSWORD, ");
@@ -303,6 +361,38 @@ describe("what is at stake", () => {
     } finally {
       copy.remove();
     }
+  });
+
+  test("a state that is older than the cluster, and somebody else's object of the same name, are refused", async () => {
+    const key = async (value: string) => {
+      const data = { STORAGE_ENCRYPTION_KEY: Buffer.from(value).toString("base64") };
+      const patch = ["patch", "secret", "app-secret", inNamespace, "--type=merge", "--patch"];
+      await server.kubectl([...patch, JSON.stringify({ data })]);
+    };
+    const { STORAGE_ENCRYPTION_KEY: inUse } = await project.secrets();
+    await key(OTHER);
+    const { status, stderr } = await prod("up");
+    expect({ status, stderr }).toMatchObject({ status: 1 });
+    expect(stderr).toMatch(
+      /^STORAGE_ENCRYPTION_KEY in the cluster is not the value in the state of the stack prod, and data depends on it: .* Nothing was changed\.\n {2}Fix, if another copy .*\n {2}Fix, if somebody changed the Secret: kubectl delete secret app-secret --namespace rejourney, then retry\n/m,
+    );
+    expect(stderr).not.toContain(OTHER);
+    const now = await server.kubectl([
+      "get",
+      "secret",
+      "app-secret",
+      inNamespace,
+      "--output=jsonpath={.data.STORAGE_ENCRYPTION_KEY}",
+    ]);
+    expect(Buffer.from(now, "base64").toString()).toBe(OTHER);
+    await key(inUse!);
+    await server.kubectl(["delete", "deployment", "alert-worker", inNamespace]);
+    const theirs = ["create", "deployment", "alert-worker", "--image=example.com/theirs", inNamespace];
+    await server.kubectl(theirs);
+    expect((await prod("up")).stderr).toContain(
+      "objects that this program did not create: Deployment alert-worker. Nothing was changed.",
+    );
+    await server.kubectl(["delete", "deployment", "alert-worker", inNamespace]);
   });
 
   test("a run that is killed goes on from where it stopped", async () => {

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { envLine } from "../../../infra/settings/env.ts";
-import { envPath } from "../../../infra/settings/sources.ts";
+import { envPath, stackConfig } from "../../../infra/settings/sources.ts";
 import { confirm } from "../../terminal/confirm.ts";
 import type { Options } from "../../terminal/options.ts";
 import { Failure, print, printJson } from "../../terminal/output.ts";
@@ -10,18 +10,21 @@ import { outputsOf } from "../../engine/stack.ts";
 
 export interface ExportOptions extends Options {
   yes: boolean;
+  /** Take the values of the cluster's Secrets in place of those of the state. */
+  fromCluster: boolean;
 }
 
-/** Makes `.env` again from what the stack holds. Throws Failure, with nothing written, where one is there already. */
-export async function secretsExport({ stack, json, yes }: ExportOptions): Promise<void> {
+/**
+ * Makes `.env` again from what the stack holds, or its cluster. Throws Failure, with nothing written, where one is there
+ * already.
+ */
+export async function secretsExport({ stack, json, yes, fromCluster }: ExportOptions): Promise<void> {
   const path = envPath();
   if (existsSync(path))
     throw new Failure(
       `${path} already exists; nothing was changed.\n  Fix: move it away, or name another file with --env-file`,
     );
-  const revealed = await revealedResources(stack);
-  const beside = (outputsOf(revealed).environment ?? {}) as Record<string, string>;
-  const values = Object.entries({ ...beside, ...valuesIn(revealed) });
+  const values = Object.entries(fromCluster ? await valuesOfCluster(stack) : await valuesOfState(stack));
   const lines = values.map(([name, value]) => {
     const line = envLine(name, value);
     if (line !== undefined) return line;
@@ -36,4 +39,20 @@ export async function secretsExport({ stack, json, yes }: ExportOptions): Promis
   const names = values.map(([name]) => name);
   if (json) printJson({ stack, file: path, names });
   else print(`Wrote ${names.length} values to ${path}, readable only by its owner.\n`);
+}
+
+async function valuesOfState(stack: string): Promise<Record<string, string>> {
+  const revealed = await revealedResources(stack);
+  const beside = (outputsOf(revealed).environment ?? {}) as Record<string, string>;
+  return { ...beside, ...valuesIn(revealed) };
+}
+
+async function valuesOfCluster(stack: string): Promise<Record<string, string>> {
+  const { context } = stackConfig(stack) as { context?: string };
+  const { reachedCluster } = await import("../../cluster/connection.ts");
+  const { servedSecrets } = await import("../../cluster/secrets.ts");
+  const found = await servedSecrets(await reachedCluster({ context, stack }));
+  if (Object.keys(found).length === 0)
+    throw new Failure(`The cluster of the stack ${stack} has no Secrets of Rejourney. Nothing was written.`);
+  return found;
 }
