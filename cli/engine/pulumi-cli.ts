@@ -7,7 +7,7 @@ import { ensureEngine, standInFolder } from "../../tools/setup/engine.ts";
 import { type Plugin, pulumiHome } from "../../tools/setup/plugins.ts";
 import { ensureCli } from "../../tools/setup/pulumi-cli.ts";
 import { Failure, log } from "../terminal/output.ts";
-import { localFolder, passphrase, stateFolder } from "../state/folder.ts";
+import { isShadowed, localFolder, passphrase, stateFolder } from "../state/folder.ts";
 
 /** The environment of every command of the engine: its CLI first on PATH, the backend, the passphrase. */
 export async function engineEnvironment(): Promise<Record<string, string>> {
@@ -72,7 +72,9 @@ export async function inWords<T>(work: Promise<T>, told: () => boolean = () => f
     if (/incorrect passphrase/.test(message))
       throw new Failure(
         "This passphrase does not decrypt the state; nothing was changed.\n" +
-          "  Fix: put the right passphrase into .rejourney/passphrase, or set PULUMI_CONFIG_PASSPHRASE_FILE to its file",
+          (isShadowed()
+            ? "  Fix: unset PULUMI_CONFIG_PASSPHRASE and PULUMI_CONFIG_PASSPHRASE_FILE, which hide .rejourney/passphrase"
+            : "  Fix: put the right passphrase into .rejourney/passphrase, or set PULUMI_CONFIG_PASSPHRASE_FILE to its file"),
       );
     if (error instanceof ConcurrentUpdateError)
       throw new Failure("Another run is changing this stack. Retry when it has ended.");

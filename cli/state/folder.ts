@@ -69,8 +69,14 @@ const SALT = /^encryptionsalt:.*$/m;
  * something already that another passphrase encrypts.
  */
 export function passphrase(): Record<string, string> {
-  const { PULUMI_CONFIG_PASSPHRASE: given, PULUMI_CONFIG_PASSPHRASE_FILE: file } = process.env;
-  if (given !== undefined || file !== undefined) return {};
+  if (passphraseText() === "")
+    throw new Failure(
+      `The passphrase of the state is empty, so its secrets would not be encrypted; nothing was changed.\n` +
+        (givenPassphrase() === undefined
+          ? `  Fix: put it into ${passphraseFile}`
+          : "  Fix: unset PULUMI_CONFIG_PASSPHRASE and PULUMI_CONFIG_PASSPHRASE_FILE, or set one of them (in CI: add the secret)"),
+    );
+  if (givenPassphrase() !== undefined) return {};
   if (existsSync(passphraseFile)) return { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile };
   const state = stateFolder();
   // A backend elsewhere may have no need of a passphrase, and has its own words where it does.
@@ -87,10 +93,25 @@ export function passphrase(): Record<string, string> {
 
 /** The passphrase in use; undefined when there is none. */
 export function passphraseText(): string | undefined {
-  const { PULUMI_CONFIG_PASSPHRASE: given, PULUMI_CONFIG_PASSPHRASE_FILE: named } = process.env;
+  return givenPassphrase() ?? keptPassphrase();
+}
+
+/** Whether the environment gives another one than the project has. */
+export function isShadowed(): boolean {
+  const [given, kept] = [givenPassphrase(), keptPassphrase()];
+  return given !== undefined && kept !== undefined && given !== kept;
+}
+
+function keptPassphrase(): string | undefined {
+  return existsSync(passphraseFile) ? readFileSync(passphraseFile, "utf8").trim() : undefined;
+}
+
+/** The one that the environment gives; empty where it names a file that is not there. */
+export function givenPassphrase(): string | undefined {
+  const { PULUMI_CONFIG_PASSPHRASE: given, PULUMI_CONFIG_PASSPHRASE_FILE: file } = process.env;
   if (given !== undefined) return given;
-  const file = named ?? passphraseFile;
-  return existsSync(file) ? readFileSync(file, "utf8").trim() : undefined;
+  if (file === undefined) return undefined;
+  return existsSync(file) ? readFileSync(file, "utf8").trim() : "";
 }
 
 function isSalted(file: string): boolean {

@@ -10,6 +10,7 @@ import { secretsInUse } from "../engine/secret-slots.ts";
 import { foundResources, openStack } from "../engine/stack.ts";
 import {
   localFolder,
+  givenPassphrase,
   localStates,
   passphraseFile,
   passphraseText,
@@ -62,9 +63,8 @@ export async function recover(path: string, { key, json }: RecoverOptions): Prom
 
 /** Before anything is written. */
 async function refuseToReplace({ stack, passphrase }: Bundle): Promise<void> {
-  const isGiven =
-    (process.env.PULUMI_CONFIG_PASSPHRASE ?? process.env.PULUMI_CONFIG_PASSPHRASE_FILE) !== undefined;
-  if (isGiven && passphraseText() !== passphrase)
+  const given = givenPassphrase();
+  if (given !== undefined && given !== passphrase)
     throw new Failure(
       "PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE differs from the passphrase of the bundle; nothing was changed.\n" +
         "  Fix: unset it, or set it to the passphrase of the bundle",

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { existsSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { parse } from "dotenv";
@@ -24,16 +25,31 @@ export interface EnvFile {
   warnings: readonly string[];
 }
 
-/** Reads and parses the file; an absent one is an empty one. Throws SettingsError when it cannot be read. */
+/** Reads and parses the file; an absent one is an empty one. Throws SettingsError when it cannot be read whole. */
 export function readEnvFile(path: string): EnvFile {
   try {
-    return parseEnvFile(existsSync(path) ? readFileSync(path, "utf8") : "", basename(path));
+    return parseEnvFile(existsSync(path) ? textOf(readFileSync(path), basename(path)) : "", basename(path));
   } catch (error) {
+    if (error instanceof SettingsError) throw error;
     const { code = "" } = error as NodeJS.ErrnoException;
     throw new SettingsError([
       { key: path, what: `cannot be read (${code})`, fix: "name another file with --env-file" },
     ]);
   }
+}
+
+/** Bytes as text. Another encoding would become other characters, and be lost where the file is written again. */
+function textOf(bytes: Buffer, name: string): string {
+  if (/^(\xff\xfe|\xfe\xff)/.test(bytes.toString("latin1", 0, 2)))
+    throw new SettingsError([
+      { key: name, what: "is in UTF-16, not in UTF-8", fix: `save ${name} as UTF-8` },
+    ]);
+  if (isUtf8(bytes)) return bytes.toString("utf8");
+  const lines = bytes.toString("latin1").split("\n");
+  const line = lines.findIndex((text) => !isUtf8(Buffer.from(text, "latin1"))) + 1;
+  throw new SettingsError([
+    { key: `${name} line ${line}`, what: "is not in UTF-8", fix: `save ${name} as UTF-8` },
+  ]);
 }
 
 // dotenv's own grammar, but without its liberty to look for a value on the next line.

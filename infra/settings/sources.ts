@@ -5,7 +5,8 @@ import { SECRET_NAMES } from "../app/secrets.ts";
 import { ENCRYPTED } from "./check.ts";
 import { readEnvFile } from "./env.ts";
 import type { TakenImages, SettingsInput } from "./load.ts";
-import { SettingsError } from "./problem.ts";
+import { nearest } from "./nearest.ts";
+import { type Problem, SettingsError } from "./problem.ts";
 
 /** The folder of this project. */
 export const projectRoot = resolve(import.meta.dirname, "../..");
@@ -82,16 +83,46 @@ function readStackFile(path: string): Record<string, unknown> {
   const config = (file as { config?: unknown } | null)?.config;
   if (typeof config !== "object" || config === null || Array.isArray(config))
     throw fault("has no settings below `config:`");
-  const entries = Object.entries(unprefixed(config as Record<string, unknown>)).map(([key, value]) => [
+  const given = config as Record<string, unknown>;
+  const problems = keyProblems(Object.keys(given), name);
+  if (problems.length > 0) throw new SettingsError(problems);
+  const entries = Object.entries(unprefixed(given)).map(([key, value]) => [
     key,
     isEncrypted(value) ? ENCRYPTED : value,
   ]);
   return Object.fromEntries(entries) as Record<string, unknown>;
 }
 
+/** Namespaces of keys that the engine or its plugins read. */
+const OTHERS = ["pulumi", "kubernetes", "random", "command", "cloudflare"];
+
+/** Keys that neither this project nor the engine reads, and those that the engine has twice. */
+function keyProblems(keys: readonly string[], file: string): Problem[] {
+  return keys.flatMap((key): Problem[] => {
+    const [, namespace, name] = /^(?:([^:]*):)?(.*)$/.exec(key)!;
+    const full = PREFIX + name;
+    if (namespace === undefined)
+      return keys.includes(full)
+        ? [{ key, what: `repeats ${full}`, fix: `remove one of the two from ${file}` }]
+        : [];
+    if (key === full || OTHERS.includes(namespace)) return [];
+    const near = nearest(`${namespace}:`, [PREFIX]) && full;
+    return [
+      near === undefined
+        ? { key, what: "is unknown", fix: `remove it from ${file}` }
+        : {
+            key,
+            what: `is unknown (did you mean ${near}?)`,
+            fix: `rename it to ${near} in ${file}, or remove it`,
+          },
+    ];
+  });
+}
+
+/** The settings of this project. To the engine, a key without a namespace is of the project, too. */
 function unprefixed<T>(config: Record<string, T>): Record<string, T> {
-  const own = Object.entries(config).filter(([key]) => key.startsWith(PREFIX));
-  return Object.fromEntries(own.map(([key, value]) => [key.slice(PREFIX.length), value]));
+  const own = Object.entries(config).filter(([key]) => key.startsWith(PREFIX) || !key.includes(":"));
+  return Object.fromEntries(own.map(([key, value]) => [key.replace(PREFIX, ""), value]));
 }
 
 function isEncrypted(value: unknown): boolean {

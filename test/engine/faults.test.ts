@@ -112,8 +112,28 @@ describe("the passphrase", () => {
       PULUMI_CONFIG_PASSPHRASE: "wrong",
     });
     expect(status).toBe(1);
-    expect(stderr).toContain("This passphrase does not decrypt the state; nothing was changed.");
+    expect(stderr).toContain(
+      "This passphrase does not decrypt the state; nothing was changed.\n  Fix: unset PULUMI_CONFIG_PASSPHRASE and ",
+    );
     expect(project.files(".rejourney/state/.pulumi/stacks")).toEqual(before);
+  });
+
+  test.each([
+    ["a variable", { PULUMI_CONFIG_PASSPHRASE: "" }],
+    ["a file that is not there", { PULUMI_CONFIG_PASSPHRASE_FILE: "/nowhere/passphrase" }],
+  ])("that is empty, by %s, encrypts nothing", async (_, env) => {
+    const fresh = new TestProject();
+    fresh.fakeDocker();
+    try {
+      const { status, stderr } = await fresh.rejourney(["up"], env);
+      expect({ status, stderr }).toMatchObject({ status: 1 });
+      expect(stderr).toContain(
+        "The passphrase of the state is empty, so its secrets would not be encrypted; nothing was changed.\n  Fix: unset ",
+      );
+      expect(fresh.exists(".rejourney", "state")).toBe(false);
+    } finally {
+      fresh.remove();
+    }
   });
 
   test("that is lost is not made anew", async () => {

@@ -76,6 +76,19 @@ describe("secrets check", () => {
   test.each([
     ["config: [", "Pulumi.selfhosted.yaml is not valid YAML (line 1)."],
     ["other: 1", "Pulumi.selfhosted.yaml has no settings below `config:`."],
+    [
+      "config:\n  target: docker\n  domian: r.example.com\n",
+      "rejourney:domian is unknown (did you mean domain?).",
+    ],
+    [
+      "config:\n  rejourney:target: docker\n  rejourny:domain: r.example.com\n",
+      "rejourny:domain is unknown (did you mean rejourney:domain?).\n    Fix: rename it to rejourney:domain in Pulumi.selfhosted.yaml, or remove it",
+    ],
+    ["config:\n  rejourney:target: docker\n  aws:region: x\n", "aws:region is unknown."],
+    [
+      "config:\n  rejourney:target: docker\n  rejourney:httpPort: 1\n  httpPort: 2\n",
+      "httpPort repeats rejourney:httpPort.",
+    ],
   ])("of a stack's file that cannot be read: %s", (text, message) => {
     const project = copy();
     writeFileSync(join(project, "Pulumi.selfhosted.yaml"), text);

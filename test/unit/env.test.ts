@@ -1,15 +1,82 @@
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "dotenv";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { SECRET_NAMES } from "../../infra/app/secrets.ts";
 import { unknownEnvKeys } from "../../infra/settings/check.ts";
-import { envLine, parseEnvFile, withValue } from "../../infra/settings/env.ts";
+import { envLine, parseEnvFile, readEnvFile, withValue } from "../../infra/settings/env.ts";
 import { secretProblems } from "../../infra/settings/secret-rules.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
 
 const valuesOf = (text: string) =>
   Object.fromEntries([...parseEnvFile(text).entries].map(([key, { value }]) => [key, value]));
+
+describe("an .env file in another encoding", () => {
+  const folder = mkdtempSync(join(tmpdir(), "rejourney-env-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, ".env");
+  const text = "# Settings\nSMTP_FROM=Jürgen\nSMTP_HOST=mail.example.com\n";
+  const utf16 = (swap: boolean) => {
+    const bytes = Buffer.from(`\uFEFF${text}`, "utf16le");
+    return swap ? bytes.swap16() : bytes;
+  };
+
+  test.each([
+    ["Latin-1", Buffer.from(text, "latin1"), ".env line 2 is not in UTF-8."],
+    ["UTF-16", utf16(false), ".env is in UTF-16, not in UTF-8."],
+    ["UTF-16 with the other byte first", utf16(true), ".env is in UTF-16, not in UTF-8."],
+    ["UTF-8 that is cut", Buffer.from(text).subarray(0, 23), ".env line 2 is not in UTF-8."],
+  ])("%s, is refused with its line, and written by nobody", (_, bytes, told) => {
+    writeFileSync(path, bytes);
+    expect(() => readEnvFile(path)).toThrow(`${told}\n    Fix: save .env as UTF-8`);
+    const generate = ["cli/main.ts", "secrets", "generate", "--env-file", path];
+    const { status, stderr } = spawnSync(process.execPath, ["--", ...generate], {
+      cwd: projectRoot,
+      encoding: "utf8",
+    });
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining(told) as string });
+    expect(readFileSync(path)).toEqual(bytes);
+  });
+
+  test("such as UTF-8 with a byte order mark, is read", () => {
+    writeFileSync(path, `\uFEFF${text}`);
+    expect(readEnvFile(path).entries.get("SMTP_FROM")?.value).toBe("Jürgen");
+  });
+});
+
+test("git ignores what holds a secret, wherever the documents have it put", () => {
+  const folder = mkdtempSync(join(tmpdir(), "rejourney-git-"));
+  try {
+    const git = (...args: string[]) => spawnSync("git", args, { cwd: folder, encoding: "utf8" });
+    git("init", "--quiet");
+    cpSync(join(projectRoot, ".gitignore"), join(folder, ".gitignore"));
+    const secret = [
+      ...[
+        ".env",
+        ".env.production",
+        "in-use.env",
+        "in-cluster.env",
+        ".env.before-recovery",
+        "prod.env.before-recovery",
+      ],
+      ...[
+        ".rejourney/passphrase",
+        "recovery.key",
+        "recovery-prod.age",
+        "elsewhere/recovery.key",
+        "prod.state.json",
+      ],
+      ...[".env.4711.partial", "kubeconfig", "kubeconfig.yaml", "prod.kubeconfig", "k3s.yaml"],
+    ];
+    const others = [".env.example", "Pulumi.prod.yaml", "package.json", "docs/state.md"];
+    const { stdout } = git("check-ignore", ...secret, ...others);
+    expect(stdout.trimEnd().split("\n")).toEqual(secret);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
 
 describe("an .env file", () => {
   test("has its values as they are: nothing is expanded or executed", () => {
