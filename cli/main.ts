@@ -7,6 +7,7 @@ import { ForeignProject } from "../infra/docker/own.ts";
 import { DEFAULT_STACK } from "../infra/settings/command.ts";
 import { SettingsError } from "../infra/settings/problem.ts";
 import { SetupError } from "../tools/setup/error.ts";
+import { needOwnFolder } from "./state/folder.ts";
 import { Failure, log } from "./terminal/output.ts";
 import { render } from "./verbs/render.ts";
 import { secretsCheck } from "./verbs/secrets/check.ts";
@@ -22,6 +23,7 @@ import type { Options, UpOptions } from "./terminal/options.ts";
 const program = new Command("rejourney")
   .description("Deploys Rejourney.")
   .exitOverride()
+  .hook("preAction", needOwnFolder)
   .showHelpAfterError();
 
 /** A verb with the options that mean the same everywhere. */

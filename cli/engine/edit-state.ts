@@ -1,7 +1,6 @@
-import { pulumi } from "./pulumi-cli.ts";
 import { command } from "../../infra/settings/command.ts";
 import { Failure } from "../terminal/output.ts";
-import { exportedText, type Resource, wrapped } from "./stack.ts";
+import { exportedText, replaceState, type Resource, wrapped } from "./stack.ts";
 
 /**
  * Gives resources of the type Stash another value, in one step that either is in the state or is not; `values` has them
@@ -13,7 +12,8 @@ export async function editStashes(
   values: Readonly<Record<string, unknown>>,
   check: (resources: readonly Resource[]) => void,
 ): Promise<void> {
-  const state = JSON.parse(await exportedText(stack)) as { deployment: { resources: Resource[] } };
+  const before = await exportedText(stack);
+  const state = JSON.parse(before) as { deployment: { resources: Resource[] } };
   check(state.deployment.resources);
   for (const [name, value] of Object.entries(values)) {
     const stash = state.deployment.resources.find(({ urn }) => urn.endsWith(`::${name}`));
@@ -25,7 +25,7 @@ export async function editStashes(
     stash.inputs = { input: value };
     stash.outputs = { input: value, output: value };
   }
-  await pulumi(["stack", "import", "--stack", stack], JSON.stringify(state));
+  await replaceState(stack, before, JSON.stringify(state));
 }
 
 /** A text that the engine encrypts before it is written anywhere. */

@@ -6,6 +6,7 @@ import { projectRoot } from "../../infra/settings/sources.ts";
 import { ensureEngine, standInFolder } from "../../tools/setup/engine.ts";
 import { type Plugin, pulumiHome } from "../../tools/setup/plugins.ts";
 import { ensureCli } from "../../tools/setup/pulumi-cli.ts";
+import { type Lock, lockedBy } from "../state/lock.ts";
 import { Failure, log } from "../terminal/output.ts";
 import { isShadowed, localFolder, passphrase, stateFolder } from "../state/folder.ts";
 
@@ -59,6 +60,10 @@ export async function createStack(name: string): Promise<void> {
   }
 }
 
+/** How the engine names a lock of a backend elsewhere: its path ends with the stack and the lock's own name. */
+const LOCK =
+  /\/locks\/\S*?(?<stack>[\w.-]+)\/[\w-]+\.json\S*: created by (?<username>\S+)@(?<hostname>\S+) \(pid (?<pid>\d+)\) at (?<timestamp>\S+)/;
+
 /**
  * The result of what the engine does; a failure of it becomes a Failure in plain words. `told` says whether the
  * engine has told the reason already.
@@ -76,6 +81,9 @@ export async function inWords<T>(work: Promise<T>, told: () => boolean = () => f
             ? "  Fix: unset PULUMI_CONFIG_PASSPHRASE and PULUMI_CONFIG_PASSPHRASE_FILE, which hide .rejourney/passphrase"
             : "  Fix: put the right passphrase into .rejourney/passphrase, or set PULUMI_CONFIG_PASSPHRASE_FILE to its file"),
       );
+    const lock = LOCK.exec(message)?.groups as
+      (Omit<Lock, "pid"> & { pid: string; stack: string }) | undefined;
+    if (lock !== undefined) throw lockedBy({ ...lock, pid: Number(lock.pid) }, lock.stack);
     if (error instanceof ConcurrentUpdateError)
       throw new Failure("Another run is changing this stack. Retry when it has ended.");
     if (told()) throw new Failure("This failed; the reason is above. The same command resumes from here.");

@@ -164,25 +164,37 @@ async function clientOf(name: string): Promise<Stack> {
  * The resources of the state, its secrets encrypted. Operations that a killed run left open are forgotten: every
  * resource here bears being made again, and a random value that nothing has used yet is nobody's loss.
  */
-async function settledResources(stack: string, state: State): Promise<readonly Resource[]> {
+async function settledResources(stack: string, text: string): Promise<readonly Resource[]> {
+  const state = JSON.parse(text) as State;
   const { pending_operations: pending = [], ...deployment } = state.deployment ?? {};
   if (pending.length > 0) {
     log("The previous run was interrupted; resuming from where it stopped.");
-    await pulumi(["stack", "import", "--stack", stack], JSON.stringify({ ...state, deployment }));
+    await replaceState(stack, text, JSON.stringify({ ...state, deployment }));
   }
   return deployment.resources ?? [];
 }
 
-/** The state of a stack, which is made where it is not there. */
-async function stateOf(stack: string): Promise<State> {
-  const exported = async () => JSON.parse(await exportedText(stack)) as State;
+/**
+ * Puts a state in the place of the one that was exported as `before`. Throws Failure, with nothing changed, when another
+ * run has changed it since; a lock does not span an export and an import.
+ */
+export async function replaceState(stack: string, before: string, after: string): Promise<void> {
+  if ((await exportedText(stack)) !== before)
+    throw new Failure(
+      `Another run has changed the state of the stack ${stack} meanwhile; nothing was changed. Retry when it has ended.`,
+    );
+  await pulumi(["stack", "import", "--stack", stack], after);
+}
+
+/** The state of a stack as the engine exports it; it is made where it is not there. */
+async function stateOf(stack: string): Promise<string> {
   try {
-    return await exported();
+    return await exportedText(stack);
   } catch (error) {
     if (!isMissing(error)) throw error;
   }
   await createStack(stack);
-  return exported();
+  return exportedText(stack);
 }
 
 interface State {

@@ -1,14 +1,44 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, globSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  globSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { parse } from "yaml";
+import { ownerOf } from "../../infra/settings/owner.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
 import { Failure, log } from "../terminal/output.ts";
 
 /** What this project keeps on the operator's machine; git ignores it. */
 export const localFolder = join(projectRoot, ".rejourney");
 export const passphraseFile = join(localFolder, "passphrase");
+
+/**
+ * Throws Failure where the folder belongs to another user: what this one cannot see would count as not there. Warns where
+ * others may look into it.
+ */
+export function needOwnFolder(): void {
+  if (!existsSync(localFolder)) return;
+  try {
+    accessSync(localFolder, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch {
+    throw new Failure(
+      `This deployment belongs to ${ownerOf(localFolder)}, and this user has no access to ${localFolder}; nothing was changed.\n` +
+        `  Fix: run the command as that user, or: sudo chown -R ${process.getuid?.()} ${localFolder}`,
+    );
+  }
+  if ((statSync(localFolder).mode & 0o007) !== 0)
+    log(`Warning: other users of this machine have access to ${localFolder}: chmod 700 ${localFolder}`);
+}
 
 /**
  * The folder of the state, by PULUMI_BACKEND_URL or else Pulumi.yaml; undefined when a backend elsewhere keeps it. A

@@ -6,7 +6,7 @@ import { command } from "../../infra/settings/command.ts";
 import { Failure, log } from "../terminal/output.ts";
 
 /** What the file backend writes into a lock. */
-interface Lock {
+export interface Lock {
   pid: number;
   hostname: string;
   username: string;
@@ -31,12 +31,8 @@ export async function settleLocks(state: string, stack: string): Promise<void> {
     });
     const lock = held[0];
     if (lock === undefined) return;
-    const { pid, username, timestamp } = lock;
-    if (lock.hostname !== hostname())
-      throw new Failure(
-        `${username} on ${lock.hostname} has locked the state since ${timestamp}; nothing was changed.\n` +
-          `  Fix: if that run is no longer active: ${command(stack, "pulumi cancel --yes")}`,
-      );
+    const { pid } = lock;
+    if (lock.hostname !== hostname()) throw lockedBy(lock, stack);
     if (Date.now() > deadline)
       throw new Failure(`The run with process id ${pid} still has the state locked; nothing was changed.`);
     if (Date.now() - said > SAY_EVERY) {
@@ -44,6 +40,16 @@ export async function settleLocks(state: string, stack: string): Promise<void> {
       said = Date.now();
     }
   }
+}
+
+/** What is told of the lock of a run elsewhere. */
+export function lockedBy({ username, hostname: host, pid, timestamp }: Lock, stack: string): Failure {
+  const minutes = Math.floor((Date.now() - Date.parse(timestamp)) / 60_000);
+  const age = minutes < 120 ? `${minutes} minutes` : `${Math.floor(minutes / 60)} hours`;
+  return new Failure(
+    `${username} on ${host} (process ${pid}) has locked the state of the stack ${stack} since ${timestamp}, ${age} ago; nothing was changed.\n` +
+      `  Fix: wait for that run; if it is no longer active: ${command(stack, "pulumi cancel --yes")}`,
+  );
 }
 
 function removedAsDead(file: string, { hostname: host, pid }: Lock): boolean {

@@ -1,17 +1,33 @@
-import { existsSync, readdirSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { Failure } from "../terminal/output.ts";
 
 /**
- * Puts the content in the file's place in one step, readable only by its owner. A link stays a link. Throws Failure,
- * with the file as it was, when that does not work out.
+ * Puts the content in the file's place in one step. A file keeps its owner, and its mode unless every user
+ * of the machine may read it; else, and a new one, it is readable only by its owner. A link stays a link. Throws Failure, with the file as it was, when that does not work out.
  */
 export function replaceFile(path: string, text: string | Uint8Array): void {
-  const target = existsSync(path) ? realpathSync(path) : path;
+  const isThere = existsSync(path);
+  const target = isThere ? realpathSync(path) : path;
   const partial = `${target}.${process.pid}.partial`;
   try {
     removeLeftovers(target);
     writeFileSync(partial, text, { mode: 0o600, flush: true, flag: "wx" });
+    if (isThere) {
+      const { uid, gid, mode } = statSync(target);
+      if (process.getuid?.() === 0) chownSync(partial, uid, gid);
+      if ((mode & 0o007) === 0) chmodSync(partial, mode & 0o777);
+    }
     renameSync(partial, target);
   } catch (error) {
     rmSync(partial, { force: true });

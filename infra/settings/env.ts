@@ -1,7 +1,9 @@
 import { isUtf8 } from "node:buffer";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { parse } from "dotenv";
+import { SECRET_NAMES } from "../app/secrets.ts";
+import { ownerOf } from "./owner.ts";
 import { type Problem, SettingsError } from "./problem.ts";
 
 export interface EnvEntry {
@@ -28,12 +30,27 @@ export interface EnvFile {
 /** Reads and parses the file; an absent one is an empty one. Throws SettingsError when it cannot be read whole. */
 export function readEnvFile(path: string): EnvFile {
   try {
-    return parseEnvFile(existsSync(path) ? textOf(readFileSync(path), basename(path)) : "", basename(path));
+    const name = basename(path);
+    const file = parseEnvFile(existsSync(path) ? textOf(readFileSync(path), name) : "", name);
+    const isOpen =
+      SECRET_NAMES.some((secret) => file.entries.has(secret)) && (statSync(path).mode & 0o007) !== 0;
+    return isOpen
+      ? {
+          ...file,
+          warnings: [...file.warnings, `other users of this machine can read ${path}: chmod 600 ${path}`],
+        }
+      : file;
   } catch (error) {
     if (error instanceof SettingsError) throw error;
     const { code = "" } = error as NodeJS.ErrnoException;
     throw new SettingsError([
-      { key: path, what: `cannot be read (${code})`, fix: "name another file with --env-file" },
+      code === "EACCES"
+        ? {
+            key: path,
+            what: `belongs to ${ownerOf(path)} and is not readable`,
+            fix: `run the command as that user, or: sudo chown ${process.getuid?.()} ${path}`,
+          }
+        : { key: path, what: `cannot be read (${code})`, fix: "name another file with --env-file" },
     ]);
   }
 }

@@ -346,7 +346,7 @@ describe("what is at stake", () => {
       expect({ status, stderr }).toMatchObject({ status: 1 });
       expect(stderr).toContain("its secrets. POSTGRES_PASSWORD, ");
       const { POSTGRES_PASSWORD: password, ...others } = await project.secrets();
-      const lines = Object.entries({ ...others, POSTGRES_PASSWORD: "f00d".repeat(8) }).filter(
+      const lines = Object.entries({ ...others, POSTGRES_PASSWORD: "of-another-database" }).filter(
         ([, value]) => value !== "",
       );
       writeFileSync(copy.path(".env"), lines.map(([key, value]) => `${key}=${value}\n`).join(""), {

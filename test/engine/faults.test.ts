@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -10,11 +11,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
-import { hostname } from "node:os";
+import { hostname, userInfo } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { freePort } from "../docker/host.ts";
+import { ensureCli } from "../../tools/setup/pulumi-cli.ts";
 import { STAND_IN } from "../../tools/standins/mark.ts";
 import { ended, type FakeDocker, type StateResource, TestProject } from "../project.ts";
 
@@ -240,11 +242,71 @@ describe("the lock of another host", () => {
     writeFileSync(file, JSON.stringify(lock));
     const { status, stderr } = await project.rejourney(["up"]);
     expect(status).toBe(1);
-    expect(stderr).toContain(
-      `ops on not-${hostname()} has locked the state since 2026-01-01T00:00:00Z; nothing was changed.`,
+    expect(stderr).toMatch(
+      new RegExp(
+        `ops on not-${hostname()} \\(process 1\\) has locked the state of the stack selfhosted since 2026-01-01T00:00:00Z, \\d+ hours ago; nothing was changed\\.\\n {2}Fix: wait for that run; if it is no longer active: npm run pulumi -- cancel --yes --stack selfhosted`,
+      ),
     );
     expect(existsSync(file)).toBe(true);
     rmSync(file);
+  });
+});
+
+describe("a state that another run changes between an export and an import of it", () => {
+  test("is left as that run has it", async () => {
+    const pulumi = await ensureCli(() => {});
+    const file = `${state()}/.pulumi/stacks/rejourney/selfhosted.json`;
+    // A run elsewhere that ends right after each export.
+    const script = `#!/bin/sh
+case "$*" in
+  "stack export"*) ${pulumi} "$@"; status=$?; sed -i 's/"time": "20../"time": "19../' ${file}; exit $status ;;
+  *) exec ${pulumi} "$@" ;;
+esac
+`;
+    writeFileSync(project.path("bin", "pulumi"), script, { mode: 0o755 });
+    const rotate = ["secrets", "rotate", "JWT_SECRET", "--yes"];
+    const { status, stderr } = await project.rejourney(rotate);
+    rmSync(project.path("bin", "pulumi"));
+    expect({ status, stderr }).toMatchObject({ status: 1 });
+    expect(stderr).toContain(
+      "Another run has changed the state of the stack selfhosted meanwhile; nothing was changed. Retry when it has ended.",
+    );
+    const { JWT_SECRET: before } = await project.secrets();
+    const again = await project.rejourney(rotate);
+    expect(again.status, again.stderr).toBe(0);
+    expect((await project.secrets()).JWT_SECRET).not.toBe(before);
+  });
+});
+
+describe("the folder of another user", () => {
+  test("is not called absent", async () => {
+    const isRoot = process.getuid!() === 0;
+    // Root drops its rights once everything is loaded: the packages may lie where another user does not get.
+    const script = `
+      const { needOwnFolder } = await import("./cli/state/folder.ts");
+      needOwnFolder();
+      if (${isRoot}) { process.setgid(65534); process.setuid(65534); }
+      try { needOwnFolder(); } catch ({ message }) { console.log(message); }`;
+    chmodSync(project.folder, 0o755);
+    if (!isRoot) chmodSync(project.path(".rejourney"), 0);
+    const { stdout } = await project.run(process.execPath, ["--input-type=module", "--eval", script]);
+    chmodSync(project.path(".rejourney"), 0o700);
+    const folder = project.path(".rejourney");
+    expect(stdout).toBe(
+      `This deployment belongs to ${userInfo().username}, and this user has no access to ${folder}; nothing was changed.
+  Fix: run the command as that user, or: sudo chown -R ${isRoot ? 65534 : process.getuid!()} ${folder}
+`,
+    );
+  });
+
+  test("that others may enter is warned of", async () => {
+    chmodSync(project.path(".rejourney"), 0o755);
+    const { stderr } = await project.rejourney(["status"]);
+    chmodSync(project.path(".rejourney"), 0o700);
+    const folder = project.path(".rejourney");
+    expect(stderr).toContain(
+      `Warning: other users of this machine have access to ${folder}: chmod 700 ${folder}\n`,
+    );
   });
 });
 

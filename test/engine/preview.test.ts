@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePort } from "../docker/host.ts";
 import { goTool } from "../../tools/setup/go-tool.ts";
@@ -79,6 +79,21 @@ test("a stack in the shared backend is previewed from elsewhere; the others are 
   const moved = await deployer.rejourney(["preview"], shared);
   expect(moved.stdout).toMatch(/^\d+ unchanged$/m);
   expect(deployer.read("moved.json")).not.toContain("a-mail-password");
+
+  const lock = {
+    pid: 4711,
+    username: "ops",
+    hostname: "laptop",
+    timestamp: new Date(Date.now() - 300_000).toISOString(),
+  };
+  const locks = ["s3", "state", ".pulumi", "locks", "organization", "rejourney", "selfhosted"];
+  mkdirSync(deployer.path(...locks), { recursive: true });
+  writeFileSync(deployer.path(...locks, "0f.json"), JSON.stringify(lock));
+  const locked = await deployer.rejourney(["up"], shared);
+  rmSync(deployer.path(...locks, "0f.json"));
+  expect(locked.stderr).toMatch(
+    /^ops on laptop \(process 4711\) has locked the state of the stack selfhosted since \S+, 5 minutes ago; nothing was changed\.\n {2}Fix: wait for that run; if it is no longer active: npm run pulumi -- cancel --yes --stack selfhosted$/m,
+  );
 
   const shas = commits(runner, () => {
     const text = runner.read("Pulumi.selfhosted.yaml").replace("1.4.0", "1.5.0");

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
+  chownSync,
   cpSync,
   existsSync,
   lstatSync,
@@ -183,6 +184,19 @@ describe("secrets generate", () => {
       "",
     ]);
     expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  test("leaves an owner and a group that may read, and warns where everybody may", () => {
+    const path = envFile("SMTP_HOST=mail.example.com\n", 0o640);
+    if (process.getuid!() === 0) chownSync(path, 65534, 65534);
+    const owner = statSync(path).uid;
+    expect(rejourney(["secrets", "generate", "--env-file", path]).status).toBe(0);
+    expect(statSync(path)).toMatchObject({ uid: owner, mode: 0o100640 });
+    expect(rejourney(["secrets", "check", "--env-file", path]).stderr).not.toContain("other users");
+    chmodSync(path, 0o644);
+    expect(rejourney(["secrets", "check", "--env-file", path]).stderr).toContain(
+      `Warning: other users of this machine can read ${path}: chmod 600 ${path}\n`,
+    );
   });
 
   test("a second time changes nothing but a mode that is too open", () => {

@@ -69,7 +69,7 @@ describe("a lock", () => {
   test("of another host stops the run, and stays", async () => {
     const path = lock(1, "elsewhere");
     await expect(settleLocks(state, "selfhosted")).rejects.toThrow(
-      "ops on elsewhere has locked the state since 2026-01-01T00:00:00Z; nothing was changed.",
+      "ops on elsewhere (process 1) has locked the state of the stack selfhosted since 2026-01-01T00:00:00Z, ",
     );
     expect(existsSync(path)).toBe(true);
   });
