@@ -44,6 +44,7 @@ function verb(parent: Command, name: string, description: string): Command {
 verb(program, "up", "install what is missing, and deploy the stack as the settings say")
   .option("--yes", "install what is missing without asking", false)
   .option("--adopt-host", "deploy to this Docker host in place of the one that the stack was on", false)
+  .option("--forget-variables", "use the defaults of variables that .env no longer has", false)
   .action(async (options: UpOptions) => (await import("./verbs/up.ts")).up(options));
 verb(program, "preview", "show what `up` would change; change nothing").action(async (options: Options) =>
   (await import("./verbs/preview.ts")).preview(options),

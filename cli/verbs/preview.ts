@@ -1,4 +1,5 @@
 import type { KubernetesSettings } from "../../infra/settings/load.ts";
+import { lostVariables } from "../engine/lost-variables.ts";
 import { previewed } from "../engine/preview.ts";
 import type { Options } from "../terminal/options.ts";
 import { Failure, log, print, printJson } from "../terminal/output.ts";
@@ -14,6 +15,8 @@ export async function preview({ stack: name, json }: Options): Promise<void> {
   const refresh = settings.target === "kubernetes" && (await answers(settings, open));
   const { changes, counts } = await previewed(open, refresh);
   const slots = await slotsToFill(open.resources, settings);
+  const lost = await lostVariables(open.resources, settings);
+  if (lost !== undefined) log(`Warning: up stops here. ${lost}`);
   if (json) {
     printJson({ stack: name, summary: counts, changes, filled: slots.map(({ secret }) => secret) });
     return;

@@ -49,6 +49,8 @@ interface Common {
   encrypted: readonly SecretName[];
   /** What `.env` gives and is not secret: variables, and the release. */
   environment: Record<string, string>;
+  /** Names of the variables that a source gives; the others have their defaults. */
+  givenVariables: readonly VariableName[];
   /** Secrets that another party makes. */
   notGenerated: readonly SecretName[];
   /** Things worth saying that stop nothing. */
@@ -121,6 +123,7 @@ export function loadSettings({ stack, config, env, taken }: SettingsInput): Sett
     secrets: Object.fromEntries(Object.entries(secrets.given).map(([name, { value }]) => [name, value])),
     encrypted: secrets.encrypted,
     environment: givenBeside(env),
+    givenVariables: Object.keys(variables.given) as VariableName[],
     notGenerated: notGenerated(plain, env),
     warnings: [...env.warnings, ...unknown.warnings],
   };

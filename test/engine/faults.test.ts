@@ -259,7 +259,7 @@ describe("a state that another run changes between an export and an import of it
     // A run elsewhere that ends right after each export.
     const script = `#!/bin/sh
 case "$*" in
-  "stack export"*) ${pulumi} "$@"; status=$?; sed -i 's/"time": "20../"time": "19../' ${file}; exit $status ;;
+  "stack export"*) ${pulumi} "$@"; status=$?; sed -i -E 's/("time": *")[0-9]{4}/\\1'$((1000 + $$ % 9000))'/' ${file}; exit $status ;;
   *) exec ${pulumi} "$@" ;;
 esac
 `;

@@ -27,6 +27,7 @@ const SETTINGS = readFileSync(join(projectRoot, "Pulumi.selfhosted.yaml"), "utf8
   'config:\n  rejourney:release: "1.4.0"\n',
 );
 const MEMORY = "rejourney:services: { ingest-worker: { memory: 777M } }";
+const FROM = "SMTP_FROM=ops@example.com";
 const smtp = "a mail password with $HOME, \"quotes\" and 'more'";
 const planted = { JWT_SECRET: OTHER, SMTP_PASS: smtp };
 
@@ -53,7 +54,7 @@ beforeAll(() => {
   project = new TestProject();
   docker = project.fakeDocker();
   writeFileSync(project.path("Pulumi.selfhosted.yaml"), SETTINGS);
-  writeFileSync(project.path(".env"), `JWT_SECRET=${GOOD}\n`, { mode: 0o600 });
+  writeFileSync(project.path(".env"), `JWT_SECRET=${GOOD}\n${FROM}\n`, { mode: 0o600 });
 });
 afterAll(() => project.remove());
 
@@ -90,7 +91,7 @@ describe("a stack", () => {
       "run --rm --no-deps --no-TTY migrate",
       `${up} --remove-orphans`,
     ]);
-    const whole = composeProject(dockerSettings({ release: "1.4.0" }));
+    const whole = composeProject(dockerSettings({ release: "1.4.0" }, FROM));
     expect(parse(calls[3]!.input!)).toEqual(whole);
     const lasting = Object.entries(whole.services).filter(([, { restart }]) => restart !== "no");
     const free = lasting.map(([name, service]) => [name, { ...service, depends_on: {} }]);
@@ -158,7 +159,7 @@ describe("a stack", () => {
 
   test("keeps the values in use, tells of a source that differs, and takes an optional one that is new", async () => {
     const lines = Object.entries(planted).map(([name, value]) => `${name}=\`${value}\`\n`);
-    writeFileSync(project.path(".env"), lines.join(""), { mode: 0o600 });
+    writeFileSync(project.path(".env"), lines.join("") + FROM, { mode: 0o600 });
     const previewed = await project.rejourney(["preview"]);
     expect(previewed.stdout).toContain("± SMTP_PASS, which was empty, takes the value of its source\n");
     const hashes = commandInputs(await project.state());
@@ -179,10 +180,22 @@ describe("a stack", () => {
     expect(leaves.filter(({ protect }) => protect !== true)).toEqual([]);
   });
 
-  test("keeps every value without .env", async () => {
+  test("keeps every value without .env; a variable goes back to its default only where that is asked for", async () => {
     rmSync(project.path(".env"));
-    const { summary, outputs } = await project.json<Result>("up");
-    expect(summary).toEqual({ same: RESOURCES });
+    const before = docker.up();
+    const { status, stderr } = await project.rejourney(["up"]);
+    expect(status).toBe(1);
+    expect(stderr).toBe(
+      "SMTP_FROM: the deployment has the value that .env had; now no source gives it, so the default would be used. Nothing was changed.\n" +
+        "  Fix: put it into .env, or, for every machine and CI, into rejourney:variables of Pulumi.selfhosted.yaml; npx -- rejourney secrets export --env-file in-use.env writes the values in use\n" +
+        "  To use the default: npm run up -- --forget-variables\n",
+    );
+    expect(docker.up()).toBe(before);
+    setting(`rejourney:variables: { ${FROM.replace("=", ": ")} }`);
+    expect((await project.json<Result>("up")).summary).toEqual({ same: RESOURCES });
+    writeFileSync(project.path("Pulumi.selfhosted.yaml"), SETTINGS);
+    const { summary, outputs } = await project.json<Result>("up", "--forget-variables");
+    expect(summary).toEqual({ same: RESOURCES - 1, update: 1 });
     expect(outputs.secretsThatDifferFromTheirSource).toEqual([]);
     expect(await project.secrets()).toEqual(secrets);
   });

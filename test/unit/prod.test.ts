@@ -436,5 +436,6 @@ test("the outputs are addresses and names", async () => {
     secretsThatDifferFromTheirSource: ["JWT_SECRET"],
     secretsThatAreEmpty: ["S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", ...FROM_OUTSIDE],
     environment: { SMTP_HOST: "mx.example.com" },
+    variablesFromEnv: ["SMTP_HOST"],
   });
 });

@@ -204,6 +204,7 @@ describe("the stack selfhosted", () => {
       "secretsThatDifferFromTheirSource",
       "secretsThatAreEmpty",
       "environment",
+      "variablesFromEnv",
     ]);
   });
 });
