@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { definitionOf, type SecretDefinition, type SecretName } from "../app/secrets.ts";
 import { command } from "./command.ts";
+import { isGuessable } from "./guessable.ts";
 import type { Problem } from "./problem.ts";
 
 /** A secret that a source gives, and the place to fix it. */
@@ -28,8 +29,8 @@ function opens(open: () => unknown): boolean {
   }
 }
 
-/** Bytes that a password has at least which protects data or what the internet reaches. */
-const PASSWORD_BYTES = 12;
+/** Characters that a password has at least which protects data or what the internet reaches. */
+const PASSWORD_LENGTH = 12;
 
 const isPassword = ({ guards }: SecretDefinition) => guards === true;
 const isKey = ({ strength }: SecretDefinition) => strength === "key";
@@ -90,13 +91,13 @@ const RULES: readonly Rule[] = [
   },
   {
     appliesTo: isPassword,
-    breaks: (value) => Buffer.byteLength(value) < PASSWORD_BYTES,
-    what: `is shorter than ${PASSWORD_BYTES} bytes`,
+    breaks: (value) => [...value].length < PASSWORD_LENGTH,
+    what: `is shorter than ${PASSWORD_LENGTH} characters`,
   },
   {
     appliesTo: isPassword,
-    breaks: (value) => isCommon(value.toLowerCase()),
-    what: "is common or repetitive, so it can be guessed",
+    breaks: isGuessable,
+    what: "is made of common words, dates or repetitions, so it can be guessed",
   },
 ];
 
@@ -143,16 +144,6 @@ function fixFor(name: SecretName, value: string, place: string, stack: string): 
     ? ` if this is it, remove it (${place}), then: ${command(stack, `secrets rotate ${name}`)};`
     : "";
   return `put back the value in use;${rotated} if there is no data yet: ${fresh}`;
-}
-
-/** What guesses begin with. */
-const COMMON =
-  /passwor[dt]|pass|admin|root|user|secret|geheim|welcome|letmein|iloveyou|monkey|dragon|default|test|example|changeit|qwert[yz]?(u(i(op?)?)?)?|asdf|abc|minio|postgres|redis|traefik|rejourney|[01]?123(4(5(6(7(8(90?)?)?)?)?)?)?|(19|20)\d\d/g;
-
-/** For values that have little but such words, or few different characters: `admin-password1`, `aaaabbbbcccc`. */
-function isCommon(value: string): boolean {
-  const left = value.replace(COMMON, "").replaceAll(/[^\p{L}\p{N}]/gu, "");
-  return left.length < 6 || new Set(value).size < 6;
 }
 
 /** For values such as `aaaa…`, `abcabc…`, `0123…`: few different characters, a period, or neighbours in a row. */

@@ -264,7 +264,7 @@ describe("a sync", () => {
   test("of a value that data depends on is refused, and says why", async () => {
     const before = await contents();
     write(
-      `${full}POSTGRES_PASSWORD=of-another-db\nREDIS_PASSWORD=of-another-redis\nSTORAGE_ENCRYPTION_KEY=${OTHER}\n`,
+      `${full}POSTGRES_PASSWORD=of-another-database\nREDIS_PASSWORD=of-another-deployment\nSTORAGE_ENCRYPTION_KEY=${OTHER}\n`,
     );
     const { status, stderr } = await prod(["secrets", "sync"]);
     expect({ status, stderr }).toMatchObject({ status: 1 });
@@ -448,7 +448,7 @@ describe("a cluster that no stack manages", () => {
       expect(Object.keys((await contents(other))["rejourney/oauth-secret"]!)).toEqual([
         "GITHUB_CLIENT_SECRET",
       ]);
-      write(project.read(".env").replace(/^POSTGRES_PASSWORD=.*$/m, "POSTGRES_PASSWORD=of-another-db"));
+      write(project.read(".env").replace(/^POSTGRES_PASSWORD=.*$/m, "POSTGRES_PASSWORD=of-another-database"));
       const refused = await direct();
       expect(refused).toMatchObject({ status: 1 });
       expect(refused.stderr).toContain("POSTGRES_PASSWORD is not the value in use and cannot change alone");

@@ -299,12 +299,12 @@ describe("the Secrets", () => {
     };
     const { registered } = await deploy(
       { external },
-      "POSTGRES_PASSWORD=p-of-a-provider\nREDIS_PASSWORD=r-of-a-provider",
+      "POSTGRES_PASSWORD=p7-of-our-provider\nREDIS_PASSWORD=r7-of-our-provider",
     );
     expect(dataOf(registered, "postgres-secret").DATABASE_URL).toBe(
-      "postgresql://rejourney:p-of-a-provider@db.example.com:5432/rejourney?sslmode=verify-full",
+      "postgresql://rejourney:p7-of-our-provider@db.example.com:5432/rejourney?sslmode=verify-full",
     );
-    expect(dataOf(registered, "redis-secret").REDIS_URL).toBe("rediss://:r-of-a-provider@10.0.0.7:6380/0");
+    expect(dataOf(registered, "redis-secret").REDIS_URL).toBe("rediss://:r7-of-our-provider@10.0.0.7:6380/0");
   });
 
   test("pull images, where a registry is named", async () => {
@@ -341,9 +341,9 @@ describe("the Secrets", () => {
     };
     const hash = await of("one-of-the-ops");
     expect(await bcrypt.compare("one-of-the-ops", hash)).toBe(true);
-    expect(await bcrypt.compare("another-password", hash)).toBe(false);
+    expect(await bcrypt.compare("another-of-the-ops", hash)).toBe(false);
     expect(await of("one-of-the-ops")).toBe(hash);
-    expect((await of("another-password")).slice(0, 29)).not.toBe(hash.slice(0, 29));
+    expect((await of("another-of-the-ops")).slice(0, 29)).not.toBe(hash.slice(0, 29));
   });
 
   test("are not made while something that they need is missing", () => {
