@@ -3,7 +3,7 @@ import { Argument, Command, CommanderError, Option } from "commander";
 import { ExecaError } from "execa";
 import { SECRET_NAMES, type SecretName } from "../infra/app/secrets.ts";
 import { ClusterError } from "../infra/cluster/errors.ts";
-import { ForeignProject } from "../infra/docker/own.ts";
+import { ProjectError } from "../infra/docker/own.ts";
 import { DEFAULT_STACK } from "../infra/settings/command.ts";
 import { SettingsError } from "../infra/settings/problem.ts";
 import { SetupError } from "../tools/setup/error.ts";
@@ -84,6 +84,7 @@ verb(secrets, "sync", "use the values of .env, and restart the services that rea
   .option("--prune", "remove the secrets that .env no longer has", false)
   .option("--direct", "write to a cluster that no stack manages, such as one created from k8s/", false)
   .option("--yes", "also apply the other changes of the settings", false)
+  .option("--adopt-host", "deploy to this Docker host in place of the one that the stack was on", false)
   .action(async (options: SyncOptions) => (await import("./verbs/secrets/sync.ts")).secretsSync(options));
 verb(secrets, "export", "write the secrets of the stack to .env, in plain text")
   .option(
@@ -98,6 +99,7 @@ verb(secrets, "export", "write the secrets of the stack to .env, in plain text")
 verb(secrets, "rotate", "give secrets new values, and restart the services that read them")
   .addArgument(new Argument("<names...>", "such as JWT_SECRET").choices(SECRET_NAMES))
   .option("--dry-run", "show what would happen; change nothing", false)
+  .option("--adopt-host", "deploy to this Docker host in place of the one that the stack was on", false)
   .option("--finish", "delete the old STORAGE_ENCRYPTION_KEY once every row uses the new one", false)
   .option("--yes", "do not ask for confirmation", false)
   .action(async (names: SecretName[], options: RotateOptions) =>
@@ -112,7 +114,7 @@ program
   .action(async (args: string[]) => (await import("./verbs/pulumi.ts")).passThrough(args));
 
 /** Errors whose message says it all. */
-const TOLD = [Failure, SettingsError, SetupError, ClusterError, ForeignProject];
+const TOLD = [Failure, SettingsError, SetupError, ClusterError, ProjectError];
 
 /** What a person needs to know of an error; of one that nobody foresaw, everything. */
 function inWords(error: Error): string {

@@ -99,6 +99,13 @@ export function refuseRetired(
   );
 }
 
+/** Ends a rotation whose data is deleted: no row and no database has the old value any more. */
+export async function forgetRotation(stack: string, resources: readonly Resource[]): Promise<void> {
+  const { open, ...others } = rotationsIn(resources);
+  if (open === undefined) return;
+  await editStashes(stack, { [rotationsName()]: others }, () => undefined);
+}
+
 /** Throws Failure when a rotation was ended in the middle: nothing but itself goes on from there. */
 export function needNoOpenRotation(resources: readonly Resource[], stack: string): void {
   const { open } = rotationsIn(resources);

@@ -3,8 +3,10 @@ import type { ComposeProject } from "../../infra/compose/compose-spec.ts";
 import { composeProject } from "../../infra/compose/project.ts";
 import { command } from "../../infra/settings/command.ts";
 import type { DockerSettings } from "../../infra/settings/load.ts";
+import { volumesOf } from "../../infra/docker/own.ts";
 import { openKeyRef } from "../../infra/storage/key-ref.ts";
 import { databaseIn, postgresVolume, rowsOf } from "./database.ts";
+import { projectOnHost } from "./host.ts";
 import { Failure, log } from "../terminal/output.ts";
 import { bundleName } from "../state/recovery-bundle.ts";
 import { rotationsIn } from "../secrets/rotation-record.ts";
@@ -27,7 +29,7 @@ export async function needKeysOfData(
   if (rotationsIn(resources).open?.isApplied === false) return;
   const project = composeProject(settings);
   const found = await databaseIn(project);
-  if (found === "none") return;
+  if (found === "none") return needNoVolumes(project.name, resources);
   if (found !== "ours")
     throw new Failure(
       `The volume ${postgresVolume(project)} holds a database of PostgreSQL ${found}, but the postgres image would not find it and would start with an empty one; nothing was changed.\n` +
@@ -39,6 +41,17 @@ export async function needKeysOfData(
   const missing = GENERATED_SECRETS.filter((name) => secrets[name] === undefined);
   if (!isKnown && missing.length > 0) throw lost(settings, project, missing);
   await needOpens(settings, project, secrets, isKnown ? "the state" : "the settings");
+}
+
+/** Throws Failure when a stack that is on no host finds volumes of its project: they are somebody else's, or of another time. */
+async function needNoVolumes(project: string, resources: readonly Resource[]): Promise<void> {
+  if (projectOnHost(resources) !== undefined) return;
+  const volumes = await volumesOf(project);
+  if (volumes.length === 0) return;
+  throw new Failure(
+    `The Docker host has volumes of a project named ${project}, and no database in them that this stack made: ${volumes.join(", ")}; nothing was changed.\n` +
+      `  Fix: set rejourney:projectName to another name; or, if you do not need what is in them: docker volume rm ${volumes.join(" ")}`,
+  );
 }
 
 function lost({ stack }: DockerSettings, project: ComposeProject, missing: readonly SecretName[]): Failure {

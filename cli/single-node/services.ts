@@ -24,11 +24,11 @@ export function deployedProject(resources: readonly Resource[]): ComposeProject 
  * Throws Failure when another project is deployed than the settings name. Volumes bear its name: `up` would start with
  * an empty database, and `down` reach for another deployment's data.
  */
-export function needSameProject(deployed: ComposeProject, { projectName, stack }: DockerSettings): void {
-  if (deployed.name === projectName) return;
+export function needSameProject(deployed: string | undefined, { projectName, stack }: DockerSettings): void {
+  if (deployed === undefined || deployed === projectName) return;
   throw new Failure(
-    `rejourney:projectName is ${projectName}, but the deployed project is ${deployed.name}, with its data; nothing was changed.\n` +
-      `  Fix: set it back to ${deployed.name} in Pulumi.${stack}.yaml, or use another stack`,
+    `rejourney:projectName is ${projectName}, but the deployed project is ${deployed}, with its data; nothing was changed.\n` +
+      `  Fix: set it back to ${deployed} in Pulumi.${stack}.yaml, or use another stack`,
   );
 }
 

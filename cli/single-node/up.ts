@@ -12,7 +12,14 @@ import type { UpOptions } from "../terminal/options.ts";
 import { Failure, log, print } from "../terminal/output.ts";
 import { needKeysOfData } from "./existing-data.ts";
 import { asksForSample, isSample, refuseOpenSample, takeImages } from "./images.ts";
-import { keepHost, needInstalledDocker, needSameHost } from "./host.ts";
+import {
+  beginOnHost,
+  keepHost,
+  needInstalledDocker,
+  needItsVolumes,
+  needSameHost,
+  projectOnHost,
+} from "./host.ts";
 import { preflight } from "./preflight.ts";
 import { settledServices } from "./repair.ts";
 import { COMMAND_NAME, deployedProject, needSameProject, needWellContainers } from "./services.ts";
@@ -30,6 +37,7 @@ export async function prepareSingleNode(
   const { resources } = open;
   const isSampleAsked = asksForSample(settings, project);
   const deployed = deployedProject(resources);
+  needSameProject(projectOnHost(resources), settings);
   if (deployed !== undefined) refuseOtherData(deployed, settings, isSampleAsked);
   return {
     settings,
@@ -38,11 +46,15 @@ export async function prepareSingleNode(
       if (!adoptHost) await needInstalledDocker(stack, resources);
       await ensureDocker({ log, confirm: confirmUnless(yes) });
       await needOwnProject(project.name);
-      if (!adoptHost) await needSameHost(settings, resources);
+      if (!adoptHost) {
+        await needSameHost(stack, resources);
+        await needItsVolumes(settings, resources);
+      }
       const taken = await takeImages(settings, project, resources.length > 0);
       await needKeysOfData({ ...settings, takenImages: taken }, resources);
     },
     apply: async (slots) => {
+      await beginOnHost(settings, resources);
       const applied = await apply(open, settings, slots);
       await keepHost(stack, applied.resources);
       const again = applied.changed.includes(COMMAND_NAME);
@@ -59,7 +71,6 @@ export async function prepareSingleNode(
 
 /** Throws Failure when the volumes of what is deployed are not those of what the settings ask for. */
 function refuseOtherData(deployed: ComposeProject, settings: DockerSettings, isSampleAsked: boolean): void {
-  needSameProject(deployed, settings);
   if (deployed.services.storage === undefined && settings.builtInStorage)
     throw new Failure(
       "The deployment keeps its recordings in an external S3, but S3_ENDPOINT is no longer set; nothing was changed.\n" +

@@ -10,8 +10,9 @@ import type { Options } from "../terminal/options.ts";
 import { Failure, log, print, printJson } from "../terminal/output.ts";
 import { Progress, summary } from "../engine/progress.ts";
 import { deleteVolumes, needOwnProject, volumesOf } from "../../infra/docker/own.ts";
-import { forgetHost, needSameHost, thisHost } from "../single-node/host.ts";
-import { deployedProject, needSameProject } from "../single-node/services.ts";
+import { forgetRotation, needNoOpenRotation } from "../secrets/rotation-record.ts";
+import { forgetHost, needSameHost, projectOnHost, thisHost } from "../single-node/host.ts";
+import { needSameProject } from "../single-node/services.ts";
 import { deployedResources, nothingDeployed, type OpenStack, openStack } from "../engine/stack.ts";
 
 export interface DownOptions extends Options {
@@ -22,28 +23,31 @@ export interface DownOptions extends Options {
 
 /** Removes what runs, and with `deleteData` the volumes. The secrets in the state stay. */
 export async function down(options: DownOptions): Promise<void> {
-  const settings = loadSettings(fileInput(options.stack));
+  const settings = loadSettings(fileInput(options.stack), { secrets: "as they are" });
   await (settings.target === "docker" ? downSingleNode(settings, options) : downCluster(settings, options));
 }
 
 async function downSingleNode(settings: DockerSettings, options: DownOptions): Promise<void> {
   const { stack: name, json, deleteData } = options;
-  const { projectName } = settings;
   const resources = await deployedResources(name);
-  if (resources.length === 0) throw nothingDeployed(name);
-  const deployed = deployedProject(resources);
-  if (deployed !== undefined) needSameProject(deployed, settings);
+  const project = projectOnHost(resources);
+  if (project === undefined) throw nothingDeployed(name);
+  needSameProject(project, settings);
+  if (!deleteData) needNoOpenRotation(resources, name);
   await needDocker();
-  await needOwnProject(projectName);
-  await needSameHost(settings, resources);
-  const volumes = deleteData ? await volumesOf(projectName) : [];
+  await needOwnProject(project);
+  await needSameHost(name, resources);
+  const volumes = deleteData ? await volumesOf(project) : [];
   await (deleteData ? confirmDeletion(options, volumes) : confirmRemoval(options));
   const open = await openStack(name);
   const changes = await destroyed(open);
   // A first run that failed has left containers which are not on record.
-  await new Compose(projectName).down();
-  if (deleteData) await deleteVolumes(volumes);
-  if (deleteData) await forgetHost(name, open.resources);
+  await new Compose(project).down();
+  if (deleteData) {
+    await deleteVolumes(volumes);
+    await forgetRotation(name, open.resources);
+    await forgetHost(name, open.resources);
+  }
   if (json) {
     printJson({ stack: name, summary: changes, dataDeleted: deleteData });
     return;
@@ -63,6 +67,7 @@ async function downCluster(settings: KubernetesSettings, options: DownOptions): 
       `This command does not delete the data of a cluster; nothing was changed.\n` +
         `  Fix: ${command(name, "down")}, then kubectl delete namespace ${NAMESPACE}; the PersistentVolumes keep the data`,
     );
+  if ((await deployedResources(name)).length === 0) throw nothingDeployed(name);
   await confirmRemoval(options);
   const api = await reachedCluster(settings);
   const open = await openStack(name);

@@ -8,12 +8,13 @@ import { Failure, print, printJson } from "../terminal/output.ts";
 import { needSameHost } from "../single-node/host.ts";
 import { deployedProject, needWellContainers, report } from "../single-node/services.ts";
 import { type ServiceReport, table } from "../terminal/service-report.ts";
-import { deployedResources, type Resource } from "../engine/stack.ts";
+import { deployedResources, nothingDeployed, type Resource } from "../engine/stack.ts";
 
 /** Shows how each service does; fails when one is not as the stack says. Changes nothing. */
 export async function status({ stack, json }: Options): Promise<void> {
-  const settings = loadSettings(fileInput(stack));
+  const settings = loadSettings(fileInput(stack), { secrets: "as they are" });
   const resources = await deployedResources(stack);
+  if (resources.length === 0) throw nothingDeployed(stack);
   const { services, needWell } =
     settings.target === "docker" ? await containers(settings, resources) : await pods(settings, resources);
   if (json) printJson({ stack, services });
@@ -32,7 +33,7 @@ async function containers(settings: DockerSettings, resources: readonly Resource
   const project = deployedProject(resources);
   if (project === undefined) throw down(stack);
   await needDocker();
-  await needSameHost({ ...settings, projectName: project.name }, resources);
+  await needSameHost(stack, resources);
   const services = report(project, await containersOf(project.name));
   return { services, needWell: () => needWellContainers(services, stack, project.name) };
 }

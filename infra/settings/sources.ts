@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { parse } from "yaml";
+import { LineCounter, parse, parseDocument, visit } from "yaml";
 import { SECRET_NAMES } from "../app/secrets.ts";
 import { ENCRYPTED } from "./check.ts";
 import { readEnvFile } from "./env.ts";
@@ -57,6 +57,14 @@ export function engineInput(stack: string, config: Record<string, string>): Sett
   return { stack, config: values, env: readEnv(), taken: readTaken(stack) };
 }
 
+/** The variable by which `up` hands over which Docker host it deploys to, as JSON. */
+export const HOST_VARIABLE = "REJOURNEY_DOCKER_HOST";
+
+/** Which Docker host this run of the engine deploys to; empty where nobody said. */
+export function hostOfRun(): object {
+  return JSON.parse(process.env[HOST_VARIABLE] ?? "{}") as object;
+}
+
 function readEnv() {
   const path = envPath();
   if (process.env.REJOURNEY_ENV_FILE !== undefined && !existsSync(path))
@@ -73,9 +81,10 @@ function readStackFile(path: string): Record<string, unknown> {
     throw new SettingsError([
       { key: name, what: "does not exist", fix: "name an existing stack with --stack" },
     ]);
+  const text = readFileSync(path, "utf8");
   let file: unknown;
   try {
-    file = parse(readFileSync(path, "utf8"));
+    file = parse(text);
   } catch (error) {
     const { linePos } = error as { linePos?: [{ line: number }] };
     throw fault(`is not valid YAML (line ${linePos?.[0].line ?? "unknown"})`);
@@ -84,7 +93,7 @@ function readStackFile(path: string): Record<string, unknown> {
   if (typeof config !== "object" || config === null || Array.isArray(config))
     throw fault("has no settings below `config:`");
   const given = config as Record<string, unknown>;
-  const problems = keyProblems(Object.keys(given), name);
+  const problems = [...keyProblems(Object.keys(given), name), ...ambiguous(text, name), ...ofProject(name)];
   if (problems.length > 0) throw new SettingsError(problems);
   const entries = Object.entries(unprefixed(given)).map(([key, value]) => [
     key,
@@ -93,10 +102,7 @@ function readStackFile(path: string): Record<string, unknown> {
   return Object.fromEntries(entries) as Record<string, unknown>;
 }
 
-/** Namespaces of keys that the engine or its plugins read. */
-const OTHERS = ["pulumi", "kubernetes", "random", "command", "cloudflare"];
-
-/** Keys that neither this project nor the engine reads, and those that the engine has twice. */
+/** Keys whose namespace is misspelt, and those that the engine has twice. Another namespace is a plugin's. */
 function keyProblems(keys: readonly string[], file: string): Problem[] {
   return keys.flatMap((key): Problem[] => {
     const [, namespace, name] = /^(?:([^:]*):)?(.*)$/.exec(key)!;
@@ -105,18 +111,40 @@ function keyProblems(keys: readonly string[], file: string): Problem[] {
       return keys.includes(full)
         ? [{ key, what: `repeats ${full}`, fix: `remove one of the two from ${file}` }]
         : [];
-    if (key === full || OTHERS.includes(namespace)) return [];
-    const near = nearest(`${namespace}:`, [PREFIX]) && full;
-    return [
-      near === undefined
-        ? { key, what: "is unknown", fix: `remove it from ${file}` }
-        : {
-            key,
-            what: `is unknown (did you mean ${near}?)`,
-            fix: `rename it to ${near} in ${file}, or remove it`,
-          },
-    ];
+    if (key === full || nearest(`${namespace}:`, [PREFIX]) === undefined) return [];
+    const what = `is unknown (did you mean ${full}?)`;
+    return [{ key, what, fix: `rename it to ${full} in ${file}, or remove it` }];
   });
+}
+
+/** Octal, binary and base-60 numbers and dates of YAML 1.1, which the engine reads; in YAML 1.2 they are others. */
+const AMBIGUOUS = /^[-+]?0[0-9_]+$|^[-+]?0b|^[-+]?\d+(:\d+)+$|^\d{4}-\d\d?-\d\d?/;
+
+function ambiguous(text: string, file: string): Problem[] {
+  const problems: Problem[] = [];
+  const lineCounter = new LineCounter();
+  visit(parseDocument(text, { lineCounter }), {
+    Scalar(_, { type, source = "", range }) {
+      if (type !== "PLAIN" || !AMBIGUOUS.test(source)) return;
+      const { line } = lineCounter.linePos(range![0]);
+      const what = "has a number with a leading zero, a time or a date, which Pulumi reads as another value";
+      problems.push({ key: `${file} line ${line}`, what, fix: "put it in quotes" });
+    },
+  });
+  return problems;
+}
+
+/** The engine adds what Pulumi.yaml gives to the settings of every stack. */
+function ofProject(file: string): Problem[] {
+  const path = join(projectRoot, "Pulumi.yaml");
+  const { config = {} } = (existsSync(path) ? parse(readFileSync(path, "utf8")) : {}) as {
+    config?: object;
+  };
+  return Object.keys(unprefixed({ ...config })).map((key) => ({
+    key: `${PREFIX}${key}`,
+    what: "is in Pulumi.yaml, where this program does not look",
+    fix: `move it to ${file}`,
+  }));
 }
 
 /** The settings of this project. To the engine, a key without a namespace is of the project, too. */

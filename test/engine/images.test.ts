@@ -20,6 +20,7 @@ afterAll(() => project.remove());
 function fresh(): void {
   rmSync(project.path(".rejourney"), { recursive: true });
   rmSync(project.path("bin", "up.yml"));
+  docker.loseVolumes();
   writeFileSync(project.path("Pulumi.selfhosted.yaml"), settings); // plain `pulumi` has put its salt there
 }
 

@@ -185,15 +185,20 @@ describe("a stack", () => {
     const before = docker.up();
     const { status, stderr } = await project.rejourney(["up"]);
     expect(status).toBe(1);
-    expect(stderr).toBe(
+    expect(stderr).toContain(
       "SMTP_FROM: the deployment has the value that .env had; now no source gives it, so the default would be used. Nothing was changed.\n" +
         "  Fix: put it into .env, or, for every machine and CI, into rejourney:variables of Pulumi.selfhosted.yaml; npx -- rejourney secrets export --env-file in-use.env writes the values in use\n" +
         "  To use the default: npm run up -- --forget-variables\n",
     );
     expect(docker.up()).toBe(before);
-    setting(`rejourney:variables: { ${FROM.replace("=", ": ")} }`);
+    const settings = project.read("Pulumi.selfhosted.yaml");
+    const variables = `  rejourney:variables: { ${FROM.replace("=", ": ")} }\n`;
+    writeFileSync(
+      project.path("Pulumi.selfhosted.yaml"),
+      settings.replace("config:\n", `config:\n${variables}`),
+    );
     expect((await project.json<Result>("up")).summary).toEqual({ same: RESOURCES });
-    writeFileSync(project.path("Pulumi.selfhosted.yaml"), SETTINGS);
+    writeFileSync(project.path("Pulumi.selfhosted.yaml"), settings);
     const { summary, outputs } = await project.json<Result>("up", "--forget-variables");
     expect(summary).toEqual({ same: RESOURCES - 1, update: 1 });
     expect(outputs.secretsThatDifferFromTheirSource).toEqual([]);
@@ -345,13 +350,11 @@ describe("a stack", () => {
     }
     docker.engine("AAAA");
     docker.loseVolumes();
-    for (const args of [["up"], ["down", "--yes"]]) {
-      const { status, stderr } = await project.rejourney(args);
-      expect({ args, status }).toEqual({ args, status: 1 });
-      expect(stderr).toMatch(
-        /^The volume rejourney_postgres-data of the stack selfhosted is not on .*, so the stack would start with an empty database; nothing was changed\.$/m,
-      );
-    }
+    const { status, stderr } = await project.rejourney(["up"]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /^The volume rejourney_postgres-data of the stack selfhosted is not on .*, so the stack would start with an empty database; nothing was changed\.$/m,
+    );
     expect(calls()).toBe(count);
     expect(docker.up()).toBe(before);
     docker.engine("BBBB");

@@ -85,7 +85,10 @@ describe("secrets check", () => {
       "config:\n  rejourney:target: docker\n  rejourny:domain: r.example.com\n",
       "rejourny:domain is unknown (did you mean rejourney:domain?).\n    Fix: rename it to rejourney:domain in Pulumi.selfhosted.yaml, or remove it",
     ],
-    ["config:\n  rejourney:target: docker\n  aws:region: x\n", "aws:region is unknown."],
+    [
+      "config:\n  rejourney:target: docker\n  rejourney:httpPort: 020000\n",
+      "Pulumi.selfhosted.yaml line 3 has a number with a leading zero, a time or a date, which Pulumi reads as another value.",
+    ],
     [
       "config:\n  rejourney:target: docker\n  rejourney:httpPort: 1\n  httpPort: 2\n",
       "httpPort repeats rejourney:httpPort.",
