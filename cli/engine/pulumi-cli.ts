@@ -13,15 +13,21 @@ import { isShadowed, localFolder, passphrase, stateFolder } from "../state/folde
 /** The environment of every command of the engine: its CLI first on PATH, the backend, the passphrase. */
 export async function engineEnvironment(): Promise<Record<string, string>> {
   const secret = passphrase();
-  const pulumi = await ensureCli(log);
   const state = stateFolder();
   if (state !== undefined) mkdirSync(state, { recursive: true, mode: 0o700 });
   return {
-    PATH: pathWith(dirname(pulumi)),
-    PULUMI_HOME: pulumiHome(),
-    PULUMI_SKIP_UPDATE_CHECK: "true",
+    ...(await cliEnvironment()),
     ...(state !== undefined && { PULUMI_BACKEND_URL: `file://${state}` }),
     ...secret,
+  };
+}
+
+/** The environment of every command of the engine, whatever its backend. */
+export async function cliEnvironment(): Promise<Record<string, string>> {
+  return {
+    PATH: pathWith(dirname(await ensureCli(log))),
+    PULUMI_HOME: pulumiHome(),
+    PULUMI_SKIP_UPDATE_CHECK: "true",
   };
 }
 

@@ -3,16 +3,16 @@ import {
   accessSync,
   constants,
   existsSync,
-  globSync,
   linkSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
 import { homedir } from "node:os";
-import { join, relative, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { parse } from "yaml";
 import { ownerOf } from "../../infra/settings/owner.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
@@ -62,10 +62,22 @@ function folderAt(url: string | undefined): string | undefined {
   return resolve(projectRoot, url.slice("file://".length).replace(/^~(?=\/|$)/, homedir()));
 }
 
+function statesIn(state: string): string[] {
+  return filesIn(dirname(stateFile(state, "any")), /\.json$/);
+}
+
+/** The files of a folder whose names match; no glob, since the folder's own path may have its characters. */
+export function filesIn(folder: string, names: RegExp): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => names.test(name))
+    .map((name) => join(folder, name));
+}
+
 /** The files of all stacks in the state in use and, where that is another one, in the project's own. */
 export function localStates(): string[] {
   const folders = new Set([stateFolder(), ownStateFolder()]);
-  return [...folders].flatMap((state) => (state === undefined ? [] : globSync(stateFile(state, "*"))));
+  return [...folders].flatMap((state) => (state === undefined ? [] : statesIn(state)));
 }
 
 /** The file in which the local backend keeps a stack. */
@@ -99,19 +111,13 @@ const SALT = /^encryptionsalt:.*$/m;
  * something already that another passphrase encrypts.
  */
 export function passphrase(): Record<string, string> {
-  if (passphraseText() === "")
-    throw new Failure(
-      `The passphrase of the state is empty, so its secrets would not be encrypted; nothing was changed.\n` +
-        (givenPassphrase() === undefined
-          ? `  Fix: put it into ${passphraseFile}`
-          : "  Fix: unset PULUMI_CONFIG_PASSPHRASE and PULUMI_CONFIG_PASSPHRASE_FILE, or set one of them (in CI: add the secret)"),
-    );
+  if (passphraseText()?.trim() === "") needNothingYet();
   if (givenPassphrase() !== undefined) return {};
   if (existsSync(passphraseFile)) return { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile };
   const state = stateFolder();
   // A backend elsewhere may have no need of a passphrase, and has its own words where it does.
   if (state === undefined) return {};
-  const encrypted = [...globSync(stateFile(state, "*")), ...globSync(stackFile("*")).filter(isSalted)];
+  const encrypted = [...statesIn(state), ...filesIn(projectRoot, /^Pulumi\..+\.yaml$/).filter(isSalted)];
   if (encrypted.length > 0)
     throw new Failure(
       `The passphrase for ${relative(projectRoot, encrypted[0]!)} is missing; nothing was changed.\n` +
@@ -119,6 +125,43 @@ export function passphrase(): Record<string, string> {
     );
   makePassphrase();
   return { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile };
+}
+
+let isWarned = false;
+
+/** Throws Failure where an empty passphrase would begin a state; one that has begun with it has to be left. */
+function needNothingYet(): void {
+  if (localStates().some(hasResources)) {
+    if (!isWarned)
+      log(
+        "Warning: the passphrase of the state is empty, so everybody who has the state can read its secrets.\n" +
+          "  Fix: npx -- rejourney secrets export --env-file in-use.env, move .rejourney away, unset PULUMI_CONFIG_PASSPHRASE and PULUMI_CONFIG_PASSPHRASE_FILE, move in-use.env to .env, then npm run up",
+      );
+    isWarned = true;
+    return;
+  }
+  throw new Failure(
+    `The passphrase of the state is empty, so its secrets would not be encrypted; nothing was changed.\n` +
+      (givenPassphrase() === undefined
+        ? `  Fix: put it into ${passphraseFile}`
+        : "  Fix: unset PULUMI_CONFIG_PASSPHRASE and PULUMI_CONFIG_PASSPHRASE_FILE, or set one of them (in CI: add the secret)"),
+  );
+}
+
+/** Whether a file of the local backend has a stack that is deployed. Throws Failure when it is damaged. */
+export function hasResources(file: string): boolean {
+  if (!existsSync(file)) return false;
+  try {
+    const { checkpoint } = JSON.parse(readFileSync(file, "utf8")) as {
+      checkpoint?: { latest?: { resources?: unknown[] } | null };
+    };
+    return (checkpoint?.latest?.resources ?? []).length > 0;
+  } catch {
+    throw new Failure(
+      `The state file ${file} is damaged; nothing was changed.\n` +
+        "  Fix: move the folder .rejourney away, then: npx rejourney recover BUNDLE --key KEY",
+    );
+  }
 }
 
 /** The passphrase in use; undefined when there is none. */

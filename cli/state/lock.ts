@@ -1,9 +1,10 @@
-import { existsSync, globSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { command } from "../../infra/settings/command.ts";
 import { Failure, log } from "../terminal/output.ts";
+import { filesIn } from "./folder.ts";
 
 /** What the file backend writes into a lock. */
 export interface Lock {
@@ -25,7 +26,7 @@ export async function settleLocks(state: string, stack: string): Promise<void> {
   const folder = join(state, ".pulumi", "locks", "organization", "rejourney", stack);
   const deadline = Date.now() + PATIENCE;
   for (let said = 0; ; await sleep(500)) {
-    const held = globSync(join(folder, "*.json")).flatMap((file) => {
+    const held = filesIn(folder, /\.json$/).flatMap((file) => {
       const lock = read(file);
       return lock === undefined || removedAsDead(file, lock) ? [] : [lock];
     });

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
+import { dirname, join, relative } from "node:path";
+import { z } from "zod";
 import { Decrypter, Encrypter, generateIdentity, identityToRecipient } from "age-encryption";
 import { envPath, projectRoot, takenPath } from "../../infra/settings/sources.ts";
 import { Failure, log } from "../terminal/output.ts";
@@ -74,14 +75,15 @@ export async function readBundle(path: string, keyPath: string): Promise<Bundle>
     );
   });
   // Whoever has seen the public half of the key can write one.
-  const strange = isStackName(bundle.stack)
-    ? namesOf(bundle).find((name) => !belongs(name, bundle))
-    : bundle.stack;
-  if (strange !== undefined)
+  const parsed = SCHEMA.safeParse(bundle);
+  const strange = parsed.success
+    ? Object.keys(parsed.data.files).find((name) => !belongs(name, parsed.data))
+    : parsed.error.issues[0]!.path.join(".");
+  if (!parsed.success || strange !== undefined)
     throw new Failure(
-      `${path} is not a bundle that this program wrote: it names ${JSON.stringify(strange)}. Nothing was changed.`,
+      `${path} is not a bundle that this program wrote: ${JSON.stringify(strange)} in it is not valid. Nothing was changed.`,
     );
-  return bundle;
+  return parsed.data;
 }
 
 /** Whether a bundle may have a file of this name in the place of `.env`: settings, and nothing that anybody runs. */
@@ -89,15 +91,35 @@ export function isEnvFile(name: string): boolean {
   return /^([^./][^/]*\/)*(\.env(\.[\w-]+)*|[\w-][\w.-]*\.env)$/.test(name);
 }
 
-const namesOf = ({ files }: Bundle) => Object.keys(files);
+/** Names that are of something else in the folder .rejourney, where each stack has a folder. */
+const TAKEN = ["passphrase", "state", "recovery.key"];
 
-/** What the engine takes for the name of a stack. */
-function isStackName(name: string): boolean {
-  return /^[\w-][\w.-]*$/.test(name);
+const SCHEMA = z.object({
+  version: z.literal(1),
+  // What the engine takes for the name of a stack.
+  stack: z
+    .string()
+    .regex(/^[\w-][\w.-]*$/)
+    .refine((name) => !TAKEN.includes(name)),
+  passphrase: z.string().regex(/\S/).optional(),
+  state: z.string().refine(isState),
+  files: z.record(z.string(), z.string()),
+});
+
+function isState(text: string): boolean {
+  try {
+    const { version, deployment } = JSON.parse(text) as {
+      version?: unknown;
+      deployment?: { resources?: unknown };
+    };
+    return typeof version === "number" && Array.isArray(deployment?.resources);
+  } catch {
+    return false;
+  }
 }
 
-function belongs(name: string, { stack }: Bundle): boolean {
-  return isEnvFile(name) || ownFiles(stack).includes(resolve(projectRoot, name));
+function belongs(name: string, { stack }: Pick<Bundle, "stack">): boolean {
+  return isEnvFile(name) || ownFiles(stack).some((path) => relative(projectRoot, path) === name);
 }
 
 function ownFiles(stack: string): string[] {

@@ -10,8 +10,9 @@ import { stateFile } from "./folder.ts";
  * copy beside it (`.bak`) lacks the last step at most, and a step is on record before it begins.
  */
 export function repairState(state: string, stack: string): void {
-  for (const path of globSync(join(state, ".pulumi", "**", "*.attrs"))) {
-    if (!isWhole(path)) rmSync(path, { force: true });
+  for (const path of globSync("**/*.attrs", { cwd: join(state, ".pulumi") })) {
+    const file = join(state, ".pulumi", path);
+    if (!isWhole(file)) rmSync(file, { force: true });
   }
   const file = stateFile(state, stack);
   const copy = `${file}.bak`;

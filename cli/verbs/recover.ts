@@ -1,8 +1,10 @@
-import { existsSync, globSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
+import { execa } from "execa";
 import { command } from "../../infra/settings/command.ts";
 import { projectRoot } from "../../infra/settings/sources.ts";
-import { pulumi } from "../engine/pulumi-cli.ts";
+import { cliEnvironment, pulumi } from "../engine/pulumi-cli.ts";
 import { Failure, print, printJson } from "../terminal/output.ts";
 import { type Bundle, isEnvFile, readBundle, recoveryKeyFile } from "../state/recovery-bundle.ts";
 import { replaceFile } from "../state/replace-file.ts";
@@ -10,7 +12,9 @@ import { secretsInUse } from "../engine/secret-slots.ts";
 import { foundResources, openStack } from "../engine/stack.ts";
 import {
   localFolder,
+  filesIn,
   givenPassphrase,
+  hasResources,
   localStates,
   passphraseFile,
   passphraseText,
@@ -32,6 +36,7 @@ export async function recover(path: string, { key, json }: RecoverOptions): Prom
   const bundle = await readBundle(resolve(path), keyPath);
   const { stack, passphrase } = bundle;
   await refuseToReplace(bundle);
+  await needsToOpen(bundle);
   const written: string[] = [];
   const put = (name: string, text: string, keepsOther = false) => {
     const target = join(projectRoot, name);
@@ -81,6 +86,39 @@ async function refuseToReplace({ stack, passphrase }: Bundle): Promise<void> {
     );
 }
 
+/** Throws Failure when the state does not open with the passphrase, tried in a backend of its own. */
+async function needsToOpen({ stack, passphrase, state }: Bundle): Promise<void> {
+  if (passphrase === undefined) return;
+  const cli = await cliEnvironment();
+  const folder = mkdtempSync(join(tmpdir(), "rejourney-recover-"));
+  try {
+    copyFileSync(join(projectRoot, "Pulumi.yaml"), join(folder, "Pulumi.yaml"));
+    const env = {
+      ...cli,
+      PULUMI_BACKEND_URL: `file://${folder}`,
+      PULUMI_CONFIG_PASSPHRASE: passphrase,
+    };
+    const run = (args: readonly string[], input = "") =>
+      execa("pulumi", [...args, "--stack", stack], { cwd: folder, env, input });
+    await run(["stack", "init", "--no-select"]);
+    await run(["stack", "import"], state);
+    await run(["stack", "export", "--show-secrets"]);
+  } catch (error) {
+    const { stderr = "" } = error as { stderr?: string };
+    throw new Failure(
+      `The state in the bundle does not open: ${
+        stderr
+          .trim()
+          .split("\n")
+          .at(-1)
+          ?.replace(/^error: /, "") ?? ""
+      }. Nothing was changed.\n` + "  Fix: use another copy of the bundle",
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 /** Whether a backend elsewhere has resources of the stack. */
 async function isElsewhere(stack: string): Promise<boolean> {
   return ((await foundResources(stack)) ?? []).length > 0;
@@ -93,17 +131,9 @@ function stateIsHere(stack: string): Failure {
   );
 }
 
-function hasResources(file: string): boolean {
-  if (!existsSync(file)) return false;
-  const { checkpoint } = JSON.parse(readFileSync(file, "utf8")) as {
-    checkpoint?: { latest?: { resources?: unknown[] } | null };
-  };
-  return (checkpoint?.latest?.resources ?? []).length > 0;
-}
-
 /** A run that came to nothing has made a passphrase, and an empty state that it encrypts. */
 function forgetEmptyStates(): void {
-  for (const file of [...localStates(), ...globSync(join(localFolder, "Pulumi.*.yaml"))])
+  for (const file of [...localStates(), ...filesIn(localFolder, /^Pulumi\..+\.yaml$/)])
     for (const path of [file, `${file}.attrs`, `${file}.bak`, `${file}.bak.attrs`])
       rmSync(path, { force: true });
 }

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { parse } from "dotenv";
 import { SECRET_NAMES } from "../app/secrets.ts";
@@ -29,6 +29,14 @@ export interface EnvFile {
 
 /** Reads and parses the file; an absent one is an empty one. Throws SettingsError when it cannot be read whole. */
 export function readEnvFile(path: string): EnvFile {
+  if (!existsSync(path) && lstatSync(path, { throwIfNoEntry: false }) !== undefined)
+    throw new SettingsError([
+      {
+        key: path,
+        what: "is a link to a file that is not there",
+        fix: "mount or restore that file, or remove the link",
+      },
+    ]);
   try {
     const name = basename(path);
     const file = parseEnvFile(existsSync(path) ? textOf(readFileSync(path), name) : "", name);

@@ -71,10 +71,13 @@ describe("the recovery bundle", () => {
 
   test.each([
     ["a hook of git", { files: { ".git/hooks/post-commit": "#!/bin/sh\n" } }, '".git/hooks/post-commit"'],
+    ["no state", { state: "garbage" }, '"state"'],
+    ["an empty passphrase", { passphrase: " " }, '"passphrase"'],
+    ["a stack in the place of another file", { stack: "passphrase" }, '"stack"'],
     ["a program", { files: { "cli/main.ts": "" } }, '"cli/main.ts"'],
     ["a place elsewhere", { files: { "../../.env": "" } }, '"../../.env"'],
     ["the settings of another stack", { files: { "Pulumi.prod.yaml": "" } }, '"Pulumi.prod.yaml"'],
-    ["a stack that is a path", { stack: "../x" }, '"../x"'],
+    ["a stack that is a path", { stack: "../x" }, '"stack"'],
   ])("is refused with %s in it, before anything is written", async (_, changed, named) => {
     const before = listed();
     await writeBundle({ ...(await bundled()), ...changed }, project.path("made.age"));
@@ -82,7 +85,7 @@ describe("the recovery bundle", () => {
     rmSync(project.path("made.age"));
     expect(status).toBe(1);
     expect(stderr).toMatch(
-      /made\.age is not a bundle that this program wrote: it names .*\. Nothing was changed\.\n$/,
+      /made\.age is not a bundle that this program wrote: "\S+" in it is not valid\. Nothing was changed\.\n$/,
     );
     expect(stderr).toContain(named);
     expect(listed()).toEqual(before);
@@ -113,6 +116,16 @@ describe("the recovery bundle", () => {
     writeFileSync(project.path("Pulumi.selfhosted.yaml"), "config:\n  rejourney:target: docker\n");
     expect((await project.rejourney(["preview"])).status).toBe(0); // makes another passphrase, and an empty state
     const passphrase = project.read(".rejourney/passphrase");
+    // What does not open is found out before anything is written.
+    await writeBundle(
+      { ...(await bundled()), passphrase: "of another deployment" },
+      project.path("made.age"),
+    );
+    const before = listed();
+    const wrong = await project.rejourney(["recover", project.path("made.age"), "--key", key()]);
+    expect(wrong.stderr).toMatch(/^The state in the bundle does not open: .* Nothing was changed\.$/m);
+    expect(listed()).toEqual(before);
+    rmSync(project.path("made.age"));
     const { status, stdout, stderr } = await recover("--key", key());
     expect(status, stderr).toBe(0);
     const count = SECRET_NAMES.filter((name) => secrets[name] !== "").length;
@@ -135,6 +148,18 @@ describe("the recovery bundle", () => {
     const again = await project.json<{ summary: object }>("up");
     expect(Object.keys(again.summary)).toEqual(["same"]);
     expect(await project.secrets()).toEqual(secrets);
+  });
+
+  test("is not kept from its work by a state that is damaged, which is named", async () => {
+    writeFileSync(project.path(".rejourney/state/.pulumi/stacks/rejourney/selfhosted.json"), '{"version":3,');
+    rmSync(project.path(".rejourney/state/.pulumi/stacks/rejourney/selfhosted.json.bak"), { force: true });
+    const { status, stderr } = await recover("--key", key());
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: expect.stringMatching(
+        /^The state file .*selfhosted\.json is damaged; nothing was changed\.\n {2}Fix: move the folder \.rejourney away, then: npx rejourney recover /,
+      ) as string,
+    });
   });
 
   test("tells nothing of what it holds", () => {
