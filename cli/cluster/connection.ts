@@ -4,6 +4,19 @@ import { NAMESPACE } from "../../infra/manifest.ts";
 import type { KubernetesSettings } from "../../infra/settings/load.ts";
 import { Failure } from "../terminal/output.ts";
 
+/** The result of what is asked of a cluster. Throws Failure when the user of the kubeconfig may not ask it. */
+export async function allowed<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== 403) throw error;
+    throw new Failure(
+      `${error.message}; nothing was changed.\n` +
+        "  Fix: use a kubeconfig whose user may read and write all objects of the stack (on K3s: /etc/rancher/k3s/k3s.yaml)",
+    );
+  }
+}
+
 /** The cluster of a stack. Throws Failure when the kubeconfig cannot be used, or the API server does not answer. */
 export async function reachedCluster({
   context,

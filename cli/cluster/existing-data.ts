@@ -27,8 +27,13 @@ export async function needSameCluster(
   const { stack } = settings;
   const refresh = command(stack, "pulumi refresh --yes");
   const namespace = resources.find(({ type }) => type === "kubernetes:core/v1:Namespace");
-  if (namespace === undefined) return needKnownData(api, resources, settings);
   const there = await api.get(SPACE);
+  if (there?.metadata.deletionTimestamp !== undefined)
+    throw new Failure(
+      `The namespace ${NAMESPACE} of ${api.server} is being deleted; nothing was changed.\n` +
+        `  Fix: wait until it is gone (kubectl get namespace ${NAMESPACE}), then retry`,
+    );
+  if (namespace === undefined) return needKnownData(api, resources, settings);
   if (there?.metadata.uid !== uidOf(namespace))
     throw new Failure(
       `${api.server} is not the cluster of the stack ${stack}: ` +
@@ -64,16 +69,20 @@ export async function needSameDatabase(api: ClusterApi, settings: KubernetesSett
 }
 
 /** Throws Failure when a run would take over an object that somebody else has made. */
-export async function needNoOthers(api: ClusterApi, settings: KubernetesSettings): Promise<void> {
+export async function needNoOthers(
+  api: ClusterApi,
+  resources: readonly Resource[],
+  settings: KubernetesSettings,
+): Promise<void> {
   const parts = stages(settings).flat();
   const own = new Set(
     parts.flatMap(({ manifests }) => manifests.map(({ kind, metadata }) => `${kind} ${metadata.name}`)),
   );
-  await needOwnObjects(api, (kind, name) => own.has(`${kind} ${name}`));
+  await needOwnObjects(api, resources, (kind, name) => own.has(`${kind} ${name}`));
 }
 
 function uidOf({ outputs }: Resource): string | undefined {
-  return (outputs as unknown as KubernetesObject | undefined)?.metadata.uid;
+  return (outputs as unknown as Partial<KubernetesObject> | undefined)?.metadata?.uid;
 }
 
 /** What data depends on: with another value of these, nothing opens it any more. */
@@ -107,12 +116,13 @@ export async function needSameSecrets(
 /** Throws Failure when the namespace has workloads or claims that neither a stack nor the rendered manifests made. */
 async function needOwnObjects(
   api: ClusterApi,
+  resources: readonly Resource[],
   isMine: (kind: string, name: string) => boolean,
 ): Promise<void> {
   const found = await Promise.all(
     Object.entries(OBJECTS).map(async ([kind, path]) =>
       (await api.list<KubernetesObject>(path)).flatMap(({ metadata }) =>
-        isOwn(metadata) || !isMine(kind, metadata.name) ? [] : [`${kind} ${metadata.name}`],
+        isOwn(metadata, resources) || !isMine(kind, metadata.name) ? [] : [`${kind} ${metadata.name}`],
       ),
     ),
   );
@@ -130,9 +140,13 @@ const OBJECTS = {
   PersistentVolumeClaim: `${SPACE}/persistentvolumeclaims`,
 };
 
-function isOwn({ name, labels = {}, managedFields = [] }: KubernetesObject["metadata"]): boolean {
-  const isRendered = Object.entries(selectorOf(name)).every(([label, value]) => labels[label] === value);
-  return isRendered || managedFields.some(({ manager = "" }) => manager.startsWith("pulumi-"));
+/** By the labels of every object of this program, or because the state has it. */
+function isOwn(
+  { name, uid, labels = {} }: KubernetesObject["metadata"],
+  resources: readonly Resource[],
+): boolean {
+  const isLabelled = Object.entries(selectorOf(name)).every(([label, value]) => labels[label] === value);
+  return isLabelled || resources.some((resource) => uidOf(resource) === uid);
 }
 
 /** Throws Failure when the cluster holds data, or keys to it, that the sources and the state have not. */
@@ -142,7 +156,7 @@ async function needKnownData(
   settings: KubernetesSettings,
 ): Promise<void> {
   const { stack, encrypted } = settings;
-  await needOwnObjects(api, () => true);
+  await needOwnObjects(api, resources, () => true);
   const claim = await api.get(`${SPACE}/persistentvolumeclaims/postgres-data`);
   const live = await keysOfData(api, settings);
   if (claim === undefined && Object.keys(live).length === 0) return;

@@ -7,7 +7,7 @@ import type { Slot } from "../engine/secret-slots.ts";
 import { openStack, type OpenStack, type Resource } from "../engine/stack.ts";
 import type { Options } from "../terminal/options.ts";
 import { Failure, print } from "../terminal/output.ts";
-import { reachedCluster } from "./connection.ts";
+import { allowed, reachedCluster } from "./connection.ts";
 import { needNoOthers, needSameCluster, needSameDatabase, needSameSecrets } from "./existing-data.ts";
 import { PodWatch } from "./pod-watch.ts";
 import { needFitCluster } from "./preflight.ts";
@@ -20,12 +20,12 @@ export async function prepareCluster(
   { stack, json }: Options,
 ): Promise<Deployment> {
   const api = await reachedCluster(settings);
-  await needFitCluster(api, settings);
+  await allowed(needFitCluster(api, settings));
   const open = await openStack(stack, settings);
-  await needSameCluster(api, open.resources, settings);
-  await needNoOthers(api, settings);
-  await needSameSecrets(api, open.resources, settings);
-  await needSameDatabase(api, settings);
+  await allowed(needSameCluster(api, open.resources, settings));
+  await allowed(needNoOthers(api, open.resources, settings));
+  await allowed(needSameSecrets(api, open.resources, settings));
+  await allowed(needSameDatabase(api, settings));
   return {
     settings,
     open,

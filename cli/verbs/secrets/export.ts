@@ -49,9 +49,9 @@ async function valuesOfState(stack: string): Promise<Record<string, string>> {
 
 async function valuesOfCluster(stack: string): Promise<Record<string, string>> {
   const { context } = stackConfig(stack) as { context?: string };
-  const { reachedCluster } = await import("../../cluster/connection.ts");
+  const { allowed, reachedCluster } = await import("../../cluster/connection.ts");
   const { servedSecrets } = await import("../../cluster/secrets.ts");
-  const found = await servedSecrets(await reachedCluster({ context, stack }));
+  const found = await allowed(servedSecrets(await reachedCluster({ context, stack })));
   if (Object.keys(found).length === 0)
     throw new Failure(`The cluster of the stack ${stack} has no Secrets of Rejourney. Nothing was written.`);
   return found;
