@@ -67,7 +67,7 @@ beforeAll(async () => {
       symlinkSync(join(projectRoot, "node_modules", name), join(clone, "node_modules", name));
   writeFileSync(join(clone, ".env"), ENV.join("\n"), { mode: 0o600 });
   for (const stack of ["selfhosted", "prod"]) {
-    mkdirSync(join(clone, ".rejourney", stack), { recursive: true });
+    mkdirSync(join(clone, ".rejourney", stack), { recursive: true, mode: 0o700 });
     writeFileSync(join(clone, ".rejourney", stack, "images.json"), JSON.stringify(TAKEN));
   }
   writeFileSync(join(clone, ".rejourney", "passphrase"), "a passphrase\n", { mode: 0o600 });
