@@ -45,7 +45,9 @@ const CHECKS: Record<string, readonly string[]> = {
   render: ["node", "cli/main.ts", "render", "--check"],
 };
 /** One after the other, but for two that wait most of their time. */
-const TIERS = [["unit"], ["manifests"], ["engine"], ["docker", "cluster"]];
+const TIERS = [["unit"], ["manifests"], ["anywhere"], ["engine"], ["docker", "cluster"]];
+/** Runs only where it is named: it repeats faster tiers in another place. */
+const ON_REQUEST = ["anywhere"];
 
 interface Surroundings {
   /** Comes before the command of the tests. */
@@ -64,6 +66,10 @@ const PREPARATIONS: Record<string, (log: Log) => Promise<Surroundings>> = {
     return {};
   },
   manifests: (log) => prepareJudges(log).then(() => ({})),
+  anywhere: async (log) => {
+    await ensureCli(log);
+    return prepareJudges(log).then(() => ({}));
+  },
   engine: async (log) => {
     await ensureEngine(["random", "command", "kubernetes"], log);
     for (const name of ["versitygw", ...API_SERVER_TOOLS] as const) await goTool(name, log);
@@ -233,7 +239,9 @@ process.env.GOGC ??= "400";
 
 const total: Result = { passed: 0, skipped: 0, failures: [], times: {} };
 for (const stage of [Object.keys(CHECKS), ...TIERS]) {
-  const names = stage.filter((name) => asked.length === 0 || asked.includes(name));
+  const names = stage.filter((name) =>
+    asked.length === 0 ? !ON_REQUEST.includes(name) : asked.includes(name),
+  );
   if (names.length === 0) continue;
   process.stderr.write(`== ${names.join(" and ")}\n`);
   const results = await (names[0]! in CHECKS ? Promise.all(names.map(check)) : tiers(names));
