@@ -32,7 +32,7 @@ export async function reachedCluster({
     if (!(error instanceof ClusterError)) throw error;
     const fault =
       error instanceof KubeconfigError
-        ? "is unknown"
+        ? "cannot be found"
         : error instanceof ApiError
           ? "rejects these credentials"
           : "cannot be reached";

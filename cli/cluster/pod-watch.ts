@@ -76,7 +76,7 @@ async function troublesOrNone(api: ClusterApi, stack: string): Promise<Trouble[]
   try {
     return await troubles(api, stack);
   } catch (error) {
-    if (!(error instanceof ClusterError)) log(`The pods are not readable: ${(error as Error).message}`);
+    if (!(error instanceof ClusterError)) log(`The pods cannot be watched: ${(error as Error).message}`);
     return [];
   }
 }

@@ -67,6 +67,6 @@ function kept(secret: SecretName, settings: Settings): string {
   const more =
     bound === undefined
       ? `${command(settings.stack, "secrets sync")} applies the new one`
-      : `It cannot change alone: ${bound}. ${command(settings.stack, `secrets rotate ${secret}`)} replaces both`;
+      : `It cannot change alone: ${bound}. ${command(settings.stack, `secrets rotate ${secret}`)} replaces it together with what depends on it`;
   return `${secret}: its source has a different value; the value in use was kept. ${more}.`;
 }

@@ -2,7 +2,7 @@ import type { SecretName } from "../../infra/app/secrets.ts";
 import type { ClusterApi } from "../../infra/cluster/api.ts";
 import type { Settings } from "../../infra/settings/load.ts";
 import { revealedResources } from "../engine/secret-slots.ts";
-import { exportedText, openStack } from "../engine/stack.ts";
+import { exportedText, openStack, type Resource } from "../engine/stack.ts";
 import { keepRotations, needNoOpenRotation, rotationsIn } from "../secrets/rotation-record.ts";
 import { writeBundle } from "../state/recovery-bundle.ts";
 import { confirm } from "../terminal/confirm.ts";
@@ -12,13 +12,13 @@ import { withDatabase } from "./database.ts";
 import { openableRows } from "./storage-keys.ts";
 
 /**
- * Forgets the value that a rotation has replaced, once nothing needs it. `api` is that of a cluster. Throws Failure, with
- * nothing changed, while a row needs it.
+ * Forgets the value that a rotation has replaced, once nothing needs it. `reach` gives the API server of a cluster, where
+ * there is something to forget. Throws Failure, with nothing changed, while a row needs it.
  */
 export async function finishRotation(
   names: readonly SecretName[],
   settings: Settings,
-  api: ClusterApi | undefined,
+  reach: (resources: readonly Resource[]) => Promise<ClusterApi | undefined>,
   { stack, json, yes }: UpOptions,
 ): Promise<void> {
   const { resources } = await openStack(stack);
@@ -27,6 +27,7 @@ export async function finishRotation(
   const { open, retired } = rotations;
   if (open === undefined || names.join() !== open.secret)
     throw new Failure(`No old value of ${names.join(", ")} is kept; nothing was changed.`);
+  const api = await reach(resources);
   const rows = await withDatabase(settings, api, (psql) => openableRows(psql, { from: open.to }));
   const question = `All ${rows} rows use the new key. A database backup from before ${open.begun} needs the old key. After this, only older recovery bundles contain it. Delete it?`;
   if (!yes && !(await confirm(question)))

@@ -65,7 +65,7 @@ async function downCluster(settings: KubernetesSettings, options: DownOptions): 
   if (options.deleteData)
     throw new Failure(
       `This command does not delete the data of a cluster; nothing was changed.\n` +
-        `  Fix: ${command(name, "down")}, then kubectl delete namespace ${NAMESPACE}; the PersistentVolumes keep the data`,
+        `  Fix: ${command(name, "down")}, then kubectl delete namespace ${NAMESPACE}; the volumes still keep the data: kubectl get persistentvolumes lists them, kubectl delete persistentvolume NAME removes one from the cluster, not from the disk of its node`,
     );
   if ((await deployedResources(name)).length === 0) throw nothingDeployed(name);
   await confirmRemoval(options);

@@ -57,7 +57,7 @@ export const SECRETS = {
   STORAGE_ENCRYPTION_KEY: {
     ...KEY,
     rotation:
-      "Storage of the table is unavailable from the moment when the rows use the new key until every service uses it.",
+      "From the moment when the rows of storage_endpoints use the new key until every service uses it, their storage is unavailable.",
     hex64: true,
     bound: "it encrypts the keys in the table storage_endpoints",
   },

@@ -157,7 +157,9 @@ class Reading {
 describe("the key of the rows", () => {
   test("is left by a dry run, which tells what would happen", async () => {
     const stdout = await done("secrets", "rotate", KEY, "--dry-run");
-    expect(stdout).toContain(`${KEY}: a new random value. Storage of the table is unavailable`);
+    expect(stdout).toContain(
+      `${KEY}: a new random value. From the moment when the rows of storage_endpoints use the new key`,
+    );
     expect(stdout).toContain(
       `Rows of storage_endpoints to re-encrypt: ${ROWS}\nRestarts: api, ingest-worker\n`,
     );

@@ -100,7 +100,7 @@ describe("bad input", () => {
     const nowhere = { KUBECONFIG: project.path("missing") };
     const { status, stderr } = await project.rejourney(["up", "--stack", "prod"], nowhere);
     expect(status).toBe(1);
-    expect(stderr).toContain("The cluster of the stack prod is unknown: the kubeconfig is not readable");
+    expect(stderr).toContain("The cluster of the stack prod cannot be found: the kubeconfig is not readable");
     expect([...project.files(".rejourney").keys()].filter((path) => path.includes("prod"))).toEqual([]);
   });
 });

@@ -1,6 +1,9 @@
 import { definitionOf, type SecretName } from "../../../infra/app/secrets.ts";
 import { command } from "../../../infra/settings/command.ts";
 import { isGeneratedHere } from "../../../infra/settings/generated.ts";
+import type { ClusterApi } from "../../../infra/cluster/api.ts";
+import type { Settings } from "../../../infra/settings/load.ts";
+import type { Resource } from "../../engine/stack.ts";
 import { prepareRotation, type Report, type Rotation } from "../../rotation/prepare.ts";
 import { begin, complete, valuesOf } from "../../rotation/steps.ts";
 import { confirm } from "../../terminal/confirm.ts";
@@ -45,11 +48,15 @@ export async function secretsRotate(names: readonly SecretName[], options: Rotat
 async function finish(names: readonly SecretName[], options: RotateOptions): Promise<void> {
   const { finishRotation } = await import("../../rotation/finish.ts");
   const settings = checkedSettings(options.stack);
-  const api =
-    settings.target === "docker"
-      ? undefined
-      : await (await import("../../cluster/connection.ts")).reachedCluster(settings);
-  await finishRotation(names, settings, api, options);
+  await finishRotation(names, settings, (resources) => reached(settings, resources), options);
+}
+
+/** The API server of a cluster; undefined for a Docker host, which has to be the stack's. */
+async function reached(settings: Settings, resources: readonly Resource[]): Promise<ClusterApi | undefined> {
+  if (settings.target === "kubernetes")
+    return (await import("../../cluster/connection.ts")).reachedCluster(settings);
+  await (await import("../../single-node/host.ts")).needSameHost(settings.stack, resources);
+  return undefined;
 }
 
 /** What comes, for people, before it does. */
