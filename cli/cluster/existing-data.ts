@@ -17,7 +17,7 @@ const SPACE = `/api/v1/namespaces/${NAMESPACE}`;
 
 /**
  * Throws Failure when this is another cluster than the one that the state is of, when a claim that the state knows is
- * gone, or when the cluster holds a database that the state does not know: the password for it would be made anew.
+ * gone, or when the cluster holds a database that the state does not know: a new password would be generated for it.
  */
 export async function needSameCluster(
   api: ClusterApi,
@@ -97,7 +97,7 @@ export async function needSameSecrets(
   resources: readonly Resource[],
   settings: KubernetesSettings,
 ): Promise<void> {
-  // In the middle of a rotation the cluster may have either; what goes on with that looks at it itself.
+  // In the middle of a rotation the cluster may have either; the command that resumes it checks the cluster itself.
   if (rotationsIn(resources).open?.isApplied === false) return;
   const { stack } = settings;
   const live = await keysOfData(api, settings);

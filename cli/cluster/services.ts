@@ -40,9 +40,9 @@ export async function settledPods(api: ClusterApi, resources: readonly Resource[
   const end = Date.now() + SETTLING;
   for (let said = ""; ; await sleep(1000)) {
     const services = await clusterServices(api, resources);
-    const ill = services.filter(({ trouble }) => trouble !== "");
-    if (Date.now() > end || ill.length === 0) return services;
-    const line = ill.map(({ service, trouble }) => `${service} (${trouble})`).join(", ");
+    const unhealthy = services.filter(({ trouble }) => trouble !== "");
+    if (Date.now() > end || unhealthy.length === 0) return services;
+    const line = unhealthy.map(({ service, trouble }) => `${service} (${trouble})`).join(", ");
     if (line !== said) log(`Waiting for ${(said = line)} …`);
   }
 }

@@ -23,7 +23,7 @@ export interface Applied {
 
 /**
  * Brings a stack to what its settings say by the engine, then writes a recovery bundle. `slots` take the value of their
- * source; `again` names resources to make anew.
+ * source; `again` names resources to recreate.
  */
 export async function apply(
   { stack, options }: OpenStack,

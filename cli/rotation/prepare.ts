@@ -21,7 +21,7 @@ import { holderOf } from "./procedures.ts";
 /** What a rotation is going to do. Names and counts alone. */
 export interface Report {
   rotated: readonly SecretName[];
-  /** When the rotation began that this run goes on with. */
+  /** When the rotation began that this run resumes. */
   goesOnFrom?: string;
   /** The services that get the new value, and restart for that. */
   restarts: readonly string[];

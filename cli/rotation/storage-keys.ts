@@ -31,7 +31,7 @@ export async function openableRows(psql: Psql, keys: Values): Promise<number> {
 }
 
 /**
- * Encrypts every row anew, in one transaction during which the table can be read, but not be written, and reads each
+ * Encrypts every row again, in one transaction during which the table can be read, but not be written, and reads each
  * one back before `commit` is called; when that has done its part, the transaction ends. Throws Failure, with nothing
  * changed, when a row does not open. False where every row had the new key already.
  */

@@ -106,7 +106,7 @@ export async function forgetRotation(stack: string, resources: readonly Resource
   await editStashes(stack, { [rotationsName()]: others }, () => undefined);
 }
 
-/** Throws Failure when a rotation was ended in the middle: nothing but itself goes on from there. */
+/** Throws Failure when a rotation was interrupted: only the same rotation can resume it. */
 export function needNoOpenRotation(resources: readonly Resource[], stack: string): void {
   const { open } = rotationsIn(resources);
   if (open === undefined || open.isApplied) return;

@@ -23,7 +23,7 @@ export function postgresVolume({ name }: Pick<ComposeProject, "name">): string {
 
 /**
  * What the volume holds, seen by the image that is going to use it: `none` where there is no volume, or nothing in it
- * that a server has made; `ours` where the image goes on with it. Else the version of a server that keeps its data
+ * that a server has made; `ours` where the image can use it. Else the version of a server that keeps its data
  * in another place: the image would begin with an empty database.
  */
 export async function databaseIn(project: ComposeProject): Promise<string> {

@@ -25,7 +25,7 @@ export async function needKeysOfData(
   settings: DockerSettings,
   resources: readonly Resource[],
 ): Promise<void> {
-  // In the middle of a rotation, the data may have one value or the other; what goes on with that looks at it itself.
+  // In the middle of a rotation, the data may have one value or the other; the command that resumes it checks the data itself.
   if (rotationsIn(resources).open?.isApplied === false) return;
   const project = composeProject(settings);
   const found = await databaseIn(project);

@@ -17,11 +17,11 @@ export async function settledServices(
 ): Promise<{ services: ServiceReport[]; repaired: string[] }> {
   const project = deployedProject(resources)!;
   const services = report(project, await containersOf(project.name));
-  const ill = services.filter(({ trouble }) => trouble !== "");
-  if (applied || ill.length === 0) return { services, repaired: [] };
-  for (const { service, trouble } of ill) log(`${service}: ${trouble}; restoring it …`);
+  const unhealthy = services.filter(({ trouble }) => trouble !== "");
+  if (applied || unhealthy.length === 0) return { services, repaired: [] };
+  for (const { service, trouble } of unhealthy) log(`${service}: ${trouble}; restoring it …`);
   await applyAgain(stack);
-  const repaired = ill.map(({ service }) => service);
+  const repaired = unhealthy.map(({ service }) => service);
   return { services: report(project, await containersOf(project.name)), repaired };
 }
 

@@ -38,11 +38,11 @@ export function report({ services }: ComposeProject, containers: readonly Contai
     .filter(([, { restart }]) => restart !== "no")
     .map(([service, { image, scale = 1 }]) => {
       const own = containers.filter((container) => container.service === service);
-      const ill = own.find((container) => !isWell(container)) ?? own[0];
+      const unhealthy = own.find((container) => !isWell(container)) ?? own[0];
       return {
         service,
-        status: ill === undefined ? (scale === 0 ? "off" : "missing") : statusOf(ill),
-        image: ill?.image ?? image,
+        status: unhealthy === undefined ? (scale === 0 ? "off" : "missing") : statusOf(unhealthy),
+        image: unhealthy?.image ?? image,
         restarts: own.reduce((sum, { restarts }) => sum + restarts, 0),
         trouble: trouble(own, image, scale),
       };

@@ -35,9 +35,9 @@ export function needAllWell(
   { stack, tells }: { stack: string; tells: (service: string) => string },
 ): void {
   if (areWell(services)) return;
-  const ill = services.filter(({ trouble }) => trouble !== "");
+  const unhealthy = services.filter(({ trouble }) => trouble !== "");
   throw new Failure(
-    `${ill.length} of ${services.length} services are unhealthy.\n` +
-      `  Fix: ${command(stack, "up")} restores what is missing; ${tells(ill[0]!.service)} shows why a service is unhealthy`,
+    `${unhealthy.length} of ${services.length} services are unhealthy.\n` +
+      `  Fix: ${command(stack, "up")} restores what is missing; ${tells(unhealthy[0]!.service)} shows why a service is unhealthy`,
   );
 }

@@ -23,7 +23,7 @@ export function confined({ user, memoryMiB, cpus, tmpMiB = 64 }: ContainerArgs) 
   } as const satisfies Partial<ComposeService>;
 }
 
-/** Healthy once the command ends with 0; ill after half a minute without that, not counting the first minute. */
+/** Healthy once the command ends with 0; unhealthy after half a minute without that, not counting the first minute. */
 export function healthcheck(...test: readonly string[]): ComposeHealthcheck {
   return { test, interval: "5s", timeout: "5s", retries: 6, start_period: "60s" };
 }

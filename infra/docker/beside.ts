@@ -14,7 +14,7 @@ interface Changed {
 /**
  * Replaces what has changed among these services without a moment in which nobody serves: the new containers start
  * beside the old ones, which go once every new one is healthy. Where one does not become so, all the new ones are
- * removed and the old ones keep serving. Throws with the last lines of those that were ill then.
+ * removed and the old ones keep serving. Throws with the last lines of those that were unhealthy then.
  *
  * A service whose containers are not well is left to `docker compose up`: there is nothing to keep.
  */

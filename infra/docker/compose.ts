@@ -5,7 +5,7 @@ import { type Container, isWell, statusOf } from "./containers.ts";
 
 /** What `docker` needs to find its engine and its plugins. All else that a shell exports is no setting of the project. */
 const PASSED_ON = /^(PATH|HOME|SSH_AUTH_SOCK|XDG_RUNTIME_DIR|DOCKER_.*)$/;
-/** Seconds; a service is called ill 90 seconds after its start at the latest. */
+/** Seconds; a service is called unhealthy 90 seconds after its start at the latest. */
 const WAIT = ["--detach", "--no-deps", "--wait", "--wait-timeout=300"];
 const SHOWN_LINES = 15;
 /** Compose asks for the removal of an empty network alone: this is a mistake of Docker Engine (moby issue 42119). */
@@ -72,9 +72,9 @@ export class Compose {
 
   /** What those of the containers that are not well wrote last. */
   async lastLinesOf(containers: readonly Container[]): Promise<string[]> {
-    const ill = containers.filter((container) => !isWell(container));
+    const unhealthy = containers.filter((container) => !isWell(container));
     return Promise.all(
-      ill.map(async (container) => {
+      unhealthy.map(async (container) => {
         const args = ["logs", `--tail=${SHOWN_LINES}`, container.id];
         const { all } = await execa("docker", args, { all: true, reject: false });
         return `${container.service} is ${statusOf(container)}; last lines of its log:\n${this.#redacted(all)}`;

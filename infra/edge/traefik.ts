@@ -15,7 +15,7 @@ function entryPoint(name: "web" | "websecure"): string[] {
   const flags = {
     // They may say for whom they ask; what anybody else says of that is thrown away.
     "forwardedHeaders.trustedIPs": CLOUDFLARE.join(","),
-    // After SIGTERM it goes on taking requests for a while: who sends them learns of its end some time later.
+    // After SIGTERM it still takes requests for a while: those who send them learn of its end some time later.
     "transport.lifeCycle.requestAcceptGraceTimeout": "10s",
     "transport.lifeCycle.graceTimeOut": "30s",
     // A recording over a slow line takes its time.

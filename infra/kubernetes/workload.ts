@@ -10,7 +10,7 @@ import { fromSecrets } from "./secret-groups.ts";
 /** The uid of the application's images. */
 export const APP_USER = 1000;
 
-/** Seconds that a pod goes on answering after it was told to end: Traefik learns of the end some time later. */
+/** Seconds that a pod still answers after it was told to end: Traefik learns of the end some time later. */
 const PRE_STOP_SECONDS = 10;
 
 /** A service of the catalogue as a workload of its own: account, Deployment, and what keeps it reachable. */

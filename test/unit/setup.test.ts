@@ -114,6 +114,12 @@ describe("Docker's repository", () => {
     ["sources.list", "# deb https://download.docker.com/linux/debian bookworm stable\n"],
     ["sources.list.d/docker.list.disabled", "deb https://download.docker.com/linux/debian bookworm stable\n"],
     ["sources.list", "deb https://deb.debian.org/debian bookworm main\n"],
+    ["sources.list", "deb-src https://download.docker.com/linux/debian bookworm stable\n"],
+    ["sources.list.d/docker.sources", "Types: deb-src\nURIs: https://download.docker.com/linux/debian\n"],
+    [
+      "sources.list.d/docker.sources",
+      "Types: deb\nURIs: https://download.docker.com/linux/debian\nEnabled: no\n",
+    ],
   ])("is set up where only this is in %s: %s", (file, text) => {
     expect(hasDockerSource(sources(file, text))).toBe(false);
   });

@@ -81,7 +81,19 @@ export function hasDockerSource(folder: string): boolean {
   const files = existsSync(parts) ? readdirSync(parts).map((name) => join(parts, name)) : [];
   return [join(folder, "sources.list"), ...files.filter((path) => /\.(list|sources)$/.test(path))]
     .filter((path) => path !== OWN_LIST && existsSync(path))
-    .some((path) => /^[^#\n]*download\.docker\.com/m.test(readFileSync(path, "utf8")));
+    .some((path) =>
+      entriesIn(readFileSync(path, "utf8")).some((entry) => entry.includes("download.docker.com")),
+    );
+}
+
+/** The sources of packages in a file of either format of sources.list(5), without those that are off. */
+function entriesIn(text: string): string[] {
+  const lines = text.replaceAll(/^[ \t]*#.*\n?/gm, "");
+  const stanzas = lines.split(/\n\s*\n/).filter((stanza) => /^Types:.*\bdeb(\s|$)/im.test(stanza));
+  return [
+    ...lines.split("\n").filter((line) => /^\s*deb\s/.test(line)),
+    ...stanzas.filter((stanza) => !/^Enabled:\s*(no|false|0|off|without|disable)\s*$/im.test(stanza)),
+  ];
 }
 
 /**

@@ -20,7 +20,7 @@ export interface RotateOptions extends UpOptions {
 
 /**
  * Gives secrets new values, and what reads them. Throws SettingsError and Failure before any change; ended later, the
- * same command goes on.
+ * same command resumes.
  */
 export async function secretsRotate(names: readonly SecretName[], options: RotateOptions): Promise<void> {
   if (options.finish) return finish(names, options);
