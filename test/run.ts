@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -26,6 +27,7 @@ import { prepareDocker } from "./docker/host.ts";
 import { API_SERVER_TOOLS } from "./engine/api-server.ts";
 import { prepareJudges } from "./manifests/judges.ts";
 import { customResourceDefinitions } from "./manifests/schemas.ts";
+import { type UsedClone, usedClone } from "./used-clone.ts";
 
 interface Result {
   passed: number;
@@ -45,15 +47,15 @@ const CHECKS: Record<string, readonly string[]> = {
   render: ["node", "cli/main.ts", "render", "--check"],
 };
 /** One after the other, but for two that wait most of their time. */
-const TIERS = [["unit"], ["manifests"], ["anywhere"], ["engine"], ["docker", "cluster"]];
-/** Runs only where it is named: it repeats faster tiers in another place. */
-const ON_REQUEST = ["anywhere"];
+const TIERS = [["unit"], ["manifests"], ["engine"], ["docker", "cluster"]];
 
 interface Surroundings {
   /** Comes before the command of the tests. */
   command?: readonly string[];
   /** What their environment has besides. */
   env?: Record<string, string>;
+  /** The clone in which they run; absent: this project, with what the environment has. */
+  clone?: UsedClone;
   /** Removes what was made ready. */
   takeBack?: () => void | Promise<void>;
 }
@@ -63,12 +65,13 @@ const PREPARATIONS: Record<string, (log: Log) => Promise<Surroundings>> = {
   unit: async (log) => {
     await needProgram("gpg", "gnupg", log);
     await ensureCli(log);
-    return {};
+    const clone = await usedClone({ asNobody: true });
+    return { clone, takeBack: clone.remove };
   },
-  manifests: (log) => prepareJudges(log).then(() => ({})),
-  anywhere: async (log) => {
-    await ensureCli(log);
-    return prepareJudges(log).then(() => ({}));
+  manifests: async (log) => {
+    await prepareJudges(log);
+    const clone = await usedClone({ asNobody: false });
+    return { clone, takeBack: clone.remove };
   },
   engine: async (log) => {
     await ensureEngine(["random", "command", "kubernetes"], log);
@@ -90,13 +93,13 @@ const PREPARATIONS: Record<string, (log: Log) => Promise<Surroundings>> = {
 };
 /** What vitest is told for one tier alone. */
 const FLAGS: Record<string, readonly string[]> = {
-  engine: ["--maxWorkers=2"],
+  engine: ["--maxWorkers=3"],
   docker: ["--maxWorkers=2"],
   // Each of its tests is a whole run of `up`.
   cluster: ["--testTimeout=400000", "--hookTimeout=200000"],
 };
 /** Tiers that run the engine. */
-const WITH_ENGINE = ["unit", "engine", "docker", "cluster"];
+const WITH_ENGINE = ["engine", "docker", "cluster"];
 /** Lines of an error that the summary at the end repeats. */
 const SHOWN_LINES = 10;
 
@@ -172,8 +175,10 @@ async function tiers(names: readonly string[]): Promise<Result[]> {
   return results;
 }
 
-async function tests(name: string, { command = [], env }: Surroundings): Promise<Result> {
+async function tests(name: string, { command = [], env, clone }: Surroundings): Promise<Result> {
+  const root = clone?.folder ?? projectRoot;
   const folder = mkdtempSync(join(tmpdir(), "rejourney-report-"));
+  if (clone?.user !== undefined) chownSync(folder, clone.user.uid, clone.user.gid);
   const file = join(folder, "report.json");
   try {
     const args = [
@@ -187,9 +192,10 @@ async function tests(name: string, { command = [], env }: Surroundings): Promise
     // Its progress goes to standard error: standard output is for what failed, and the count.
     const [first, ...others] = [...command, program("vitest"), ...args];
     const child = spawn(first!, others, {
-      cwd: projectRoot,
-      env: { ...process.env, ...env },
+      cwd: root,
+      env: { ...(clone?.env ?? process.env), ...env },
       stdio: ["ignore", 2, 2],
+      ...clone?.user,
     });
     const [status] = (await once(child, "exit")) as [number | null];
     if (!existsSync(file))
@@ -200,7 +206,7 @@ async function tests(name: string, { command = [], env }: Surroundings): Promise
       const told = failed.map(({ fullName, failureMessages }) => [fullName, failureMessages[0] ?? ""]);
       // A file that does not even load has no test to tell of.
       if (failed.length === 0 && message !== "") told.push(["did not load", message]);
-      return told.map(([test, why]) => `${relative(projectRoot, path)}: ${test}\n${shortened(why!)}`);
+      return told.map(([test, why]) => `${relative(root, path)}: ${test}\n${shortened(why!)}`);
     });
     // An error outside of any test; vitest has shown it above.
     if (failures.length === 0 && (status !== 0 || !report.success)) failures.push(`${name}: vitest failed`);
@@ -210,7 +216,7 @@ async function tests(name: string, { command = [], env }: Surroundings): Promise
       failures,
       times: Object.fromEntries(
         report.testResults.map(({ name: path, startTime, endTime }) => [
-          relative(projectRoot, path),
+          relative(root, path),
           (endTime - startTime) / 1000,
         ]),
       ),
@@ -239,9 +245,7 @@ process.env.GOGC ??= "400";
 
 const total: Result = { passed: 0, skipped: 0, failures: [], times: {} };
 for (const stage of [Object.keys(CHECKS), ...TIERS]) {
-  const names = stage.filter((name) =>
-    asked.length === 0 ? !ON_REQUEST.includes(name) : asked.includes(name),
-  );
+  const names = stage.filter((name) => asked.length === 0 || asked.includes(name));
   if (names.length === 0) continue;
   process.stderr.write(`== ${names.join(" and ")}\n`);
   const results = await (names[0]! in CHECKS ? Promise.all(names.map(check)) : tiers(names));
