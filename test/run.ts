@@ -93,7 +93,7 @@ const PREPARATIONS: Record<string, (log: Log) => Promise<Surroundings>> = {
 };
 /** What vitest is told for one tier alone. */
 const FLAGS: Record<string, readonly string[]> = {
-  engine: ["--maxWorkers=3"],
+  engine: ["--maxWorkers=2"],
   docker: ["--maxWorkers=2"],
   // Each of its tests is a whole run of `up`.
   cluster: ["--testTimeout=400000", "--hookTimeout=200000"],
